@@ -1,0 +1,1 @@
+"""The hardware side of a station: lines, codecs, drivers and their simulators. Imports nothing of ours."""
