@@ -1,0 +1,57 @@
+"""Versioned documents that a station holds and works from while offline. They travel signed (signed.py).
+
+A station applies a document only when its version is above the one that it has, and whole or not at all.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import Field
+
+from station_agent.wire.model import HexKey, MemberId, StationId, UtcTime, Wire
+
+
+class Algorithm(StrEnum):
+    """How a public key signs. SM2 has its number in membership_code.py and no implementation yet."""
+
+    ES256 = "es256"
+    ED25519 = "ed25519"
+
+
+class IssuerKey(Wire):
+    """A key that certifies members' phone keys."""
+
+    kid: int = Field(ge=0, le=255)
+    algorithm: Algorithm
+    public: HexKey
+    not_after: UtcTime
+
+
+class PhoneKey(Wire):
+    """The key in a member's phone. `kid` is the first byte of the SHA-256 of `public`."""
+
+    kid: int = Field(ge=0, le=255)
+    algorithm: Algorithm
+    public: HexKey
+    not_after: UtcTime
+
+
+class RosterMember(Wire):
+    id: MemberId
+    active: bool = True
+    valid_until: UtcTime | None = None
+    keys: tuple[PhoneKey, ...] = Field(default=(), max_length=4)
+
+
+class Roster(Wire):
+    """The members one station knows. Pseudonyms and keys only: no name, no number, no picture."""
+
+    v: Literal[1] = 1
+    kind: Literal["roster"] = "roster"
+    station: StationId
+    version: int = Field(ge=1)
+    issued_at: UtcTime
+    issuers: tuple[IssuerKey, ...] = Field(max_length=16)
+    members: tuple[RosterMember, ...] = Field(max_length=50_000)

@@ -1,0 +1,153 @@
+"""What a station tells: one model per kind of spool row, and the table from kind to model."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import Field
+
+from station_agent.wire.kinds import AlarmKind, CommandStatus, Credential, DoorState, Outcome, Reason
+from station_agent.wire.model import MemberId, Name, UtcTime, Wire
+
+Text = Annotated[str, Field(max_length=500)]
+
+
+class AccessDecided(Wire):
+    """Somebody asked to enter. `reader` is the device or, for a remote order, the actor."""
+
+    attempt: UUID
+    credential: Credential
+    outcome: Outcome
+    reason: Reason
+    member: MemberId | None = None
+    reader: Text
+    detail: Text = ""
+
+
+class DoorChanged(Wire):
+    door: Name
+    state: DoorState
+    previous: DoorState
+    contact_open: bool | None
+
+
+class VisitCounted(Wire):
+    """A granted entry that a door opening confirmed (服务人次). Names the attempt that it confirms."""
+
+    attempt: UUID
+    credential: Credential
+    member: MemberId | None = None
+
+
+class AlarmRaised(Wire):
+    alarm: AlarmKind
+    subject: Name
+    detail: Text
+
+
+class AlarmCleared(Wire):
+    alarm: AlarmKind
+    subject: Name
+
+
+class DeviceHealth(Wire):
+    device: Name
+    online: bool
+    detail: Text = ""
+
+
+class CommandProgress(Wire):
+    command: UUID
+    status: CommandStatus
+    detail: Text = ""
+    result: dict[str, Any] = Field(default_factory=dict)
+
+
+class AgentStarted(Wire):
+    version: Text
+    door_found: DoorState
+
+
+class RosterApplied(Wire):
+    version: int
+    members: int
+
+
+class FaceEnrolled(Wire):
+    """A template was made on the station. The template itself never leaves it."""
+
+    member: MemberId
+    templates: int
+    consent_until: UtcTime
+
+
+class FaceErased(Wire):
+    member: MemberId
+    templates: int
+
+
+class InputRejected(Wire):
+    """Bad input from outside: `count` inputs of this source and reason since the last such row."""
+
+    source: Text
+    reason: Text
+    count: int = Field(ge=1)
+
+
+class PointReading(Wire):
+    device: Name
+    point: Name
+    value: float | bool | str | None
+    unit: str = Field(max_length=16)
+    quality: str = Field(pattern=r"^(good|stale|invalid|missing)$")
+    at: UtcTime
+
+
+class Readings(Wire):
+    """Telemetry row: what the station's devices measured since the last one."""
+
+    readings: tuple[PointReading, ...] = Field(min_length=1, max_length=200)
+
+
+EventBody = (
+    AccessDecided
+    | DoorChanged
+    | VisitCounted
+    | AlarmRaised
+    | AlarmCleared
+    | DeviceHealth
+    | CommandProgress
+    | AgentStarted
+    | RosterApplied
+    | FaceEnrolled
+    | FaceErased
+    | InputRejected
+    | Readings
+)
+
+KINDS: dict[str, type[EventBody]] = {
+    "access.decided": AccessDecided,
+    "door.changed": DoorChanged,
+    "visit.counted": VisitCounted,
+    "alarm.raised": AlarmRaised,
+    "alarm.cleared": AlarmCleared,
+    "device.health": DeviceHealth,
+    "command.progress": CommandProgress,
+    "agent.started": AgentStarted,
+    "roster.applied": RosterApplied,
+    "face.enrolled": FaceEnrolled,
+    "face.erased": FaceErased,
+    "input.rejected": InputRejected,
+    "readings": Readings,
+}
+_KIND_OF = {model: kind for kind, model in KINDS.items()}
+
+
+def kind_of(body: EventBody) -> str:
+    return _KIND_OF[type(body)]
+
+
+def parse(kind: str, body: dict[str, Any]) -> EventBody:
+    """Raises KeyError for a kind that this version does not know, pydantic.ValidationError for a wrong body."""
+    return KINDS[kind].model_validate(body)
