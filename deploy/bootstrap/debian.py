@@ -1,0 +1,46 @@
+"""Owns what the tests take from the machine's own packages, where it is a Debian and we are root.
+
+peers     gcc and libmodbus compile the independent Modbus slave of the contract tests
+browser   a Chromium and a Chinese font, for the browser tests
+"""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Sequence
+
+from deploy.bootstrap import processes
+from deploy.bootstrap.console import Console
+from deploy.bootstrap.places import Places
+
+PEERS = ("gcc", "libc6-dev", "pkg-config", "libmodbus-dev")
+FONT = "fonts-noto-cjk"
+BROWSER = "chromium"
+
+
+def can_install() -> bool:
+    return os.geteuid() == 0 and shutil.which("apt-get") is not None
+
+
+def missing(names: Sequence[str]) -> list[str]:
+    """Those of `names` that dpkg does not know as installed; all of them where there is no dpkg."""
+    if shutil.which("dpkg-query") is None:
+        return list(names)
+    asked = ["dpkg-query", "--show", "--showformat", "${Package} ${db:Status-Status}\\n", *names]
+    answer = subprocess.run(asked, capture_output=True, text=True, check=False).stdout
+    installed = {line.split()[0] for line in answer.splitlines() if line.endswith(" installed")}
+    return [name for name in names if name not in installed]
+
+
+def install(names: Sequence[str], places: Places, console: Console) -> bool:
+    """Installs Debian packages; False when apt could not (its output is in the log)."""
+    log = places.logs / "apt.log"
+    env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    command = ["apt-get", "install", "--yes", "--no-install-recommends", *names]
+    with console.step("Debian packages " + " ".join(names)):
+        update = ["apt-get", "update"]
+        processes.run(update, cwd=places.root, env=env, console=console, log=places.logs / "apt-update.log")
+        status = processes.run(command, cwd=places.root, env=env, console=console, log=log)
+    if status:
+        console.say(f"    apt-get could not install them (see {log}); going on without")
+    return status == 0
