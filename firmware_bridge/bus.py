@@ -1,0 +1,489 @@
+"""One bus per line: the only arbiter of who speaks on it. Two masters on one line lose every frame.
+
+```
+            request()                              gap over
+  IDLE ------------------> SENDING --> WAITING --> GAP ------> IDLE, or the next request at once
+   ^                          |           |         ^
+   |  line back               |           | reply, bad frame, timeout: settled, or queued again
+  DOWN <---- line lost -------+-----------+---------+
+```
+
+Rules:
+- Order is priority, then age. A retry goes back into the queue, so a request for the lock waits for at most
+  the one transaction that is already on the wire.
+- Every request has a deadline, queue time included; every attempt has its device's timeout.
+- A device that fails `quarantine_after` requests in a row is offline: it is asked again only after a
+  jittered, growing pause, and what is asked meanwhile fails at once. Requests for a lock are always sent.
+- `keep_clear` lets nothing but lock requests start, for a bounded time: a code is arriving, so a release is
+  likely within milliseconds.
+
+The bus is driven by callbacks on the event loop, not by a task: a request on an idle line is written before
+`request` first yields, which is what keeps the door's latency at wire time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+import logging
+import random
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Generic, Protocol, TypeVar
+
+from firmware_bridge.capabilities import DeviceError, DeviceTimeout, Health, Priority
+from firmware_bridge.clock import Clock
+from firmware_bridge.codecs import FrameError
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+# Requests waiting on one line. A station has under ten devices a line with one request each; a queue this
+# long is already minutes behind, so more would only hide that.
+QUEUE_MAX = 64
+# Latencies kept for each device.
+LATENCIES_MAX = 256
+# The longest that `keep_clear` can hold back the other devices of a line: a code of 400 bytes at 9600 baud.
+KEEP_CLEAR_S_MAX = 0.5
+
+
+class LineLost(DeviceTimeout):
+    """The line itself is not there: unplugged, or not yet opened."""
+
+
+class BusOverloaded(DeviceError):
+    """More requests wait on the line than it can ever serve."""
+
+
+class ReplyParser(Protocol[T_co]):
+    """Bytes in, one reply out. `discarded` counts bytes that were no part of it."""
+
+    @property
+    def discarded(self) -> int: ...
+
+    def feed(self, data: bytes) -> T_co | None:
+        """Raises FrameError when the reply cannot come any more."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange(Generic[T]):
+    """What goes out, and how the answer is recognised. Without `reply` the device does not answer.
+
+    `parts` are sent with `pause_s` between them.
+    """
+
+    parts: tuple[bytes, ...]
+    reply: Callable[[], ReplyParser[T]] | None
+    pause_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class DevicePolicy:
+    """How patient the bus is with one device."""
+
+    timeout_s: float = 0.3
+    retries: int = 2
+    gap_s: float = 0.0  # beyond the line's own gap
+    quarantine_after: int = 3
+    quarantine_s_first: float = 1.0
+    quarantine_s_max: float = 60.0
+
+
+@dataclass(slots=True)
+class DeviceStats:
+    """Counts since the start; latencies of the last LATENCIES_MAX answered requests, queue time included."""
+
+    requests: int = 0
+    answered: int = 0
+    retries: int = 0
+    timeouts: int = 0
+    bad_frames: int = 0
+    discarded_bytes: int = 0
+    failed: int = 0
+    latencies_ms: deque[float] = field(default_factory=lambda: deque(maxlen=LATENCIES_MAX))
+
+
+HealthListener = Callable[[Health, str], None]
+
+
+class Port(Protocol):
+    """What the bus needs of a line; `line.Line` is the real one."""
+
+    @property
+    def name(self) -> str: ...
+
+    def bind(
+        self,
+        on_bytes: Callable[[bytes, float], None],
+        on_open: Callable[[], None],
+        on_lost: Callable[[str], None],
+    ) -> None: ...
+
+    def write(self, data: bytes) -> None: ...
+
+    def wire_s(self, count: int) -> float: ...
+
+    async def run(self) -> None: ...
+
+
+class _State(Enum):
+    DOWN = "down"
+    IDLE = "idle"
+    SENDING = "sending"
+    WAITING = "waiting"
+    GAP = "gap"
+
+
+@dataclass(slots=True)
+class _Device:
+    name: str
+    policy: DevicePolicy
+    on_health: HealthListener
+    listens: Callable[[bytes, float], None] | None
+    stats: DeviceStats = field(default_factory=DeviceStats)
+    health: Health | None = None
+    failures: int = 0
+    quarantine_until: float = 0.0
+    quarantine_s: float = 0.0
+
+
+@dataclass(slots=True)
+class _Job:
+    device: _Device
+    exchange: Exchange[Any]
+    priority: int
+    asked: float
+    deadline: float
+    attempts_left: int
+    future: asyncio.Future[Any]
+    expiry: asyncio.TimerHandle | None = None
+    parser: ReplyParser[Any] | None = None
+    next_part: int = 0
+
+
+class Bus:
+    """The arbiter of one line. `run` keeps the line open; everything else happens in callbacks."""
+
+    def __init__(self, port: Port, *, gap_s: float, clock: Clock, rng: random.Random) -> None:
+        self._port = port
+        self._gap_s = gap_s
+        self._clock = clock
+        self._rng = rng
+        self._devices: dict[str, _Device] = {}
+        self._queue: list[tuple[int, int, _Job]] = []
+        self._order = itertools.count()
+        self._state = _State.DOWN
+        self._current: _Job | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._quiet_until = 0.0
+        self._clear_until = 0.0
+        self._clear_limit = 0.0
+        self._served_since_clear = True
+        self.stray_bytes = 0
+        port.bind(self._on_bytes, self._on_open, self._on_lost)
+
+    @property
+    def name(self) -> str:
+        return self._port.name
+
+    async def run(self) -> None:
+        """Keep the line open until cancelled; then what still waits fails with LineLost."""
+        try:
+            await self._port.run()
+        finally:
+            self._drop_all("the station is stopping")
+
+    def attach(
+        self,
+        device: str,
+        policy: DevicePolicy,
+        on_health: HealthListener,
+        *,
+        listens: Callable[[bytes, float], None] | None = None,
+    ) -> None:
+        """Name a device of this line. `listens` gets every byte that no request is waiting for."""
+        if device in self._devices:
+            raise ValueError(f"{device} is already on line {self.name}")
+        self._devices[device] = _Device(device, policy, on_health, listens)
+
+    def stats(self, device: str) -> DeviceStats:
+        return self._devices[device].stats
+
+    def quarantined(self, device: str) -> bool:
+        """Whether requests to a device fail at once for now."""
+        return self._clock.monotonic() < self._devices[device].quarantine_until
+
+    def keep_clear(self, for_s: float) -> None:
+        """Start nothing but lock requests for the next `for_s` seconds.
+
+        Repeated calls stretch one window to KEEP_CLEAR_S_MAX; the next window opens only after another
+        device was served, so that a chattering reader starves nobody.
+        """
+        now = self._clock.monotonic()
+        if now >= self._clear_limit:
+            if not self._served_since_clear:
+                return
+            self._served_since_clear = False
+            self._clear_limit = now + KEEP_CLEAR_S_MAX
+        self._clear_until = min(now + for_s, self._clear_limit)
+
+    async def request(self, device: str, exchange: Exchange[T], *, priority: int, deadline_s: float) -> T:
+        """Carry one exchange; its reply.
+
+        Raises DeviceTimeout when nothing right came in time, LineLost without a line, BusOverloaded.
+        """
+        known = self._devices[device]
+        known.stats.requests += 1
+        now = self._clock.monotonic()
+        if self._state is _State.DOWN:
+            known.stats.failed += 1
+            raise LineLost(device, f"line {self.name} is not there; check its cable and its url")
+        probing = False
+        if known.health is Health.OFFLINE and priority != Priority.LOCK:
+            if now < known.quarantine_until:
+                known.stats.failed += 1
+                raise DeviceTimeout(device, f"silent; asked again in {known.quarantine_until - now:.1f} s")
+            probing = True
+        self._make_room(device, priority)
+        loop = asyncio.get_running_loop()
+        job = _Job(
+            device=known,
+            exchange=exchange,
+            priority=priority,
+            asked=now,
+            deadline=now + deadline_s,
+            attempts_left=1 if probing else 1 + known.policy.retries,
+            future=loop.create_future(),
+        )
+        job.expiry = loop.call_later(deadline_s, self._expire, job)
+        heapq.heappush(self._queue, (priority, next(self._order), job))
+        if self._state is _State.IDLE:
+            self._next()
+        try:
+            result: T = await job.future
+            return result
+        finally:
+            job.expiry.cancel()
+
+    def _make_room(self, device: str, priority: int) -> None:
+        if len(self._queue) < QUEUE_MAX:
+            return
+        self._queue = [entry for entry in self._queue if not entry[2].future.done()]
+        heapq.heapify(self._queue)
+        if len(self._queue) < QUEUE_MAX:
+            return
+        worst = max(self._queue)
+        if worst[0] <= priority:
+            raise BusOverloaded(device, f"{QUEUE_MAX} requests already wait on line {self.name}")
+        self._queue.remove(worst)
+        heapq.heapify(self._queue)
+        victim = worst[2]
+        self._settle(victim, BusOverloaded(victim.device.name, f"line {self.name} is overloaded"))
+
+    # From here on: callbacks of the loop.
+
+    def _next(self) -> None:
+        """Start the first request that may start; the line is free."""
+        self._state = _State.IDLE
+        now = self._clock.monotonic()
+        while self._queue:
+            priority, _, job = self._queue[0]
+            if job.future.done():
+                heapq.heappop(self._queue)
+                continue
+            wait_until = self._quiet_until + job.device.policy.gap_s
+            if priority != Priority.LOCK:
+                wait_until = max(wait_until, self._clear_until)
+            if now < wait_until:
+                # IDLE, with a timer: a lock request that arrives meanwhile is looked at afresh.
+                self._set_timer(wait_until - now, self._next)
+                return
+            heapq.heappop(self._queue)
+            self._start(job)
+            return
+
+    def _start(self, job: _Job) -> None:
+        self._current = job
+        if job.priority != Priority.LOCK:
+            self._served_since_clear = True
+        job.attempts_left -= 1
+        job.next_part = 0
+        job.parser = job.exchange.reply() if job.exchange.reply else None
+        self._state = _State.SENDING
+        self._send_part()
+
+    def _send_part(self) -> None:
+        job = self._current
+        assert job is not None
+        part = job.exchange.parts[job.next_part]
+        job.next_part += 1
+        wire_s = self._port.wire_s(len(part))
+        self._quiet_until = self._clock.monotonic() + wire_s + self._gap_s
+        last = job.next_part == len(job.exchange.parts)
+        if not last:
+            self._set_timer(wire_s + job.exchange.pause_s, self._send_part)
+        elif job.parser is None:
+            self._set_timer(wire_s, self._sent)
+        else:
+            self._state = _State.WAITING
+            self._set_timer(wire_s + job.device.policy.timeout_s, self._timed_out)
+        self._port.write(part)
+
+    def _sent(self) -> None:
+        """A frame that has no answer is on the wire as a whole."""
+        job = self._finish()
+        job.device.stats.answered += 1
+        self._settle(job, None)
+        self._next()
+
+    def _on_bytes(self, data: bytes, mono_s: float) -> None:
+        self._quiet_until = max(self._quiet_until, mono_s + self._gap_s)
+        if self._state is not _State.WAITING:
+            self._hear(data, mono_s)
+            return
+        job = self._current
+        assert job is not None
+        assert job.parser is not None
+        try:
+            reply = job.parser.feed(data)
+        except FrameError as error:
+            self._attempt_failed(f"bad frame: {error}", bad=True)
+            return
+        if reply is None:
+            return
+        self._finish()
+        stats = job.device.stats
+        stats.answered += 1
+        stats.discarded_bytes += job.parser.discarded
+        stats.latencies_ms.append((mono_s - job.asked) * 1000)
+        self._alive(job.device)
+        self._settle(job, reply)
+        self._next()
+
+    def _hear(self, data: bytes, mono_s: float) -> None:
+        heard = False
+        for device in self._devices.values():
+            if device.listens is not None:
+                heard = True
+                device.listens(data, mono_s)
+        if not heard:
+            self.stray_bytes += len(data)
+
+    def _timed_out(self) -> None:
+        job = self._current
+        assert job is not None
+        assert job.parser is not None
+        job.device.stats.discarded_bytes += job.parser.discarded
+        if job.parser.discarded:
+            self._attempt_failed("its answer was garbled", bad=True)
+        else:
+            self._attempt_failed(f"no answer in {job.device.policy.timeout_s:.3g} s", bad=False)
+
+    def _attempt_failed(self, why: str, *, bad: bool) -> None:
+        job = self._finish()
+        stats = job.device.stats
+        if bad:
+            stats.bad_frames += 1
+        else:
+            stats.timeouts += 1
+        if job.attempts_left > 0 and self._clock.monotonic() < job.deadline and not job.future.done():
+            stats.retries += 1
+            heapq.heappush(self._queue, (job.priority, next(self._order), job))
+        else:
+            stats.failed += 1
+            self._silent(job.device, why)
+            self._settle(job, DeviceTimeout(job.device.name, f"{why}; check its power, wiring and address"))
+        self._next()
+
+    def _expire(self, job: _Job) -> None:
+        """The deadline of a request passed while it waited its turn, or while it was on the wire."""
+        if job.future.done():
+            return
+        job.device.stats.failed += 1
+        self._settle(job, DeviceTimeout(job.device.name, f"not served within its deadline on {self.name}"))
+
+    def _finish(self) -> _Job:
+        """The wire is free of the current job, whatever becomes of it."""
+        job = self._current
+        assert job is not None
+        self._current = None
+        self._state = _State.GAP
+        self._cancel_timer()
+        return job
+
+    def _settle(self, job: _Job, outcome: object) -> None:
+        if job.future.done():
+            return
+        if isinstance(outcome, Exception):
+            job.future.set_exception(outcome)
+        else:
+            job.future.set_result(outcome)
+
+    def _alive(self, device: _Device) -> None:
+        device.failures = 0
+        device.quarantine_until = 0.0
+        device.quarantine_s = 0.0
+        self._tell(device, Health.ONLINE, "answers")
+
+    def _silent(self, device: _Device, why: str) -> None:
+        device.failures += 1
+        if device.failures < device.policy.quarantine_after:
+            return
+        policy = device.policy
+        device.quarantine_s = min(
+            policy.quarantine_s_max, device.quarantine_s * 2 if device.quarantine_s else policy.quarantine_s_first
+        )
+        jittered = device.quarantine_s * self._rng.uniform(0.75, 1.25)
+        device.quarantine_until = self._clock.monotonic() + jittered
+        self._tell(device, Health.OFFLINE, why)
+
+    def _tell(self, device: _Device, health: Health, detail: str) -> None:
+        if device.health is health:
+            return
+        device.health = health
+        log.info("%s on line %s is %s: %s", device.name, self.name, health.value, detail)
+        device.on_health(health, detail)
+
+    def _on_open(self) -> None:
+        self._state = _State.IDLE
+        self._quiet_until = self._clock.monotonic() + self._gap_s
+        for device in self._devices.values():
+            device.failures = 0
+            device.quarantine_until = 0.0
+            device.quarantine_s = 0.0
+            if device.listens is not None:
+                self._tell(device, Health.ONLINE, f"line {self.name} is open")
+        self._next()
+
+    def _on_lost(self, why: str) -> None:
+        self._drop_all(why)
+        for device in self._devices.values():
+            self._tell(device, Health.OFFLINE, f"line {self.name}: {why}")
+
+    def _drop_all(self, why: str) -> None:
+        self._state = _State.DOWN
+        self._cancel_timer()
+        jobs = [entry[2] for entry in sorted(self._queue)]
+        self._queue.clear()
+        if self._current is not None:
+            jobs.insert(0, self._current)
+            self._current = None
+        for job in jobs:
+            if not job.future.done():
+                job.device.stats.failed += 1
+                self._settle(job, LineLost(job.device.name, f"line {self.name} went away: {why}"))
+
+    def _set_timer(self, delay_s: float, callback: Callable[[], None]) -> None:
+        self._cancel_timer()
+        self._timer = asyncio.get_running_loop().call_later(delay_s, callback)
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

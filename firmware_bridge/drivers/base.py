@@ -1,0 +1,73 @@
+"""What every driver is made from, and the shape of a row of the DRIVERS table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict
+
+from firmware_bridge.bus import Bus, HealthListener
+from firmware_bridge.capabilities import Driver, Emit, Health, HealthChanged
+from firmware_bridge.clock import Clock
+from firmware_bridge.profiles import DeviceProfile
+
+
+class Options(BaseModel):
+    """A driver's own options: strict, and known to the hub as JSON Schema."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Capability(StrEnum):
+    LOCK = "lock"
+    CONTACT = "contact"
+    BUTTON = "button"
+    SCANNER = "scanner"
+    SENSOR = "sensor"
+    SIGN = "sign"
+
+
+class LineUse(StrEnum):
+    """How a driver behaves on a line that it shares."""
+
+    SHARED = "shared"  # speaks only when asked, briefly
+    ALONE = "alone"  # speaks unasked, or holds the line for seconds
+
+
+@dataclass(frozen=True, slots=True)
+class DriverContext:
+    """All that a driver may use. `options` is an instance of its row's model."""
+
+    name: str
+    bus: Bus
+    address: int
+    options: Options
+    profile: DeviceProfile | None
+    emit: Emit
+    clock: Clock
+    # A reader says at every byte that someone is at the door; the lines of locks are then kept clear.
+    expect_release: Callable[[], None]
+
+    def health_listener(self) -> HealthListener:
+        def told(health: Health, detail: str) -> None:
+            self.emit(HealthChanged(self.name, health, detail, self.clock.now(), self.clock.monotonic()))
+
+        return told
+
+
+@dataclass(frozen=True, slots=True)
+class DriverRow:
+    """One driver: its options, what it can do, how it is made and how it is checked before it is made.
+
+    `check` gets the address, the options and the profile and returns one `key: message` line per mistake.
+    """
+
+    options: type[Options]
+    capabilities: tuple[Capability, ...]
+    factory: Callable[[DriverContext], Driver]
+    check: Callable[[int, Options, DeviceProfile | None], list[str]]
+    needs_profile: bool
+    line_use: LineUse
+    summary: str
