@@ -39,7 +39,7 @@ class Part:
     """One child of the demo and how to see that it is healthy."""
 
     name: str
-    argv: Sequence[str | Path]
+    argv: processes.Argv
     port: int
     log: Path
     child: subprocess.Popen[bytes] | None = None
@@ -72,12 +72,12 @@ class PartFailed(Exception):
 def parts(places: Places, port: int) -> tuple[Part, list[Part]]:
     """The hub and the stations, as they will be started."""
     data, logs = places.demo / "hub", places.demo / "logs"
-    serve = [places.tool("yizhan-hub"), "serve", "--demo", "--port", str(port), "--data", data]
+    serve: processes.Argv = [places.tool("yizhan-hub"), "serve", "--demo", "--port", str(port), "--data", data]
     hub = Part("hub", serve, port, logs / "hub.log")
     stations = []
     for number, name in enumerate(STATIONS):
         door = port + DOOR_PORT_OFFSET + number
-        argv = [places.tool("yizhan-station"), "virtual"]
+        argv: list[str | Path] = [places.tool("yizhan-station"), "virtual"]
         argv += ["--station", places.root / "config" / "stations" / f"{name}.toml"]
         argv += ["--link", data / "demo" / f"{name}.json"]
         argv += ["--state", places.demo / name, "--port", str(door)]

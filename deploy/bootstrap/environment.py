@@ -105,14 +105,21 @@ def _make_venv(places: Places, console: Console) -> None:
     if sentence := venv_missing_sentence():
         raise Stop(sentence)
     log = places.logs / "venv.log"
-    argv = [sys.executable, "-m", "venv", "--clear", places.venv]
+    argv: processes.Argv = [sys.executable, "-m", "venv", "--clear", places.venv]
     if processes.run(argv, cwd=places.root, console=console, log=log):
         raise Stop(explain("making .venv", log))
 
 
 def _install_uv(places: Places, console: Console) -> None:
     log = places.logs / "uv.log"
-    argv = [places.tool("python"), "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
+    argv: list[str | Path] = [
+        places.tool("python"),
+        "-m",
+        "pip",
+        "install",
+        "--disable-pip-version-check",
+        "--no-input",
+    ]
     argv += ["--retries", "2", "--require-hashes", "--no-deps", "--only-binary", ":all:", "-r", UV_LIST]
     if processes.run(argv, cwd=places.root, console=console, log=log):
         raise Stop(explain("installing uv", log))
@@ -126,22 +133,24 @@ def _sync(places: Places, level: str, console: Console) -> None:
     builder = places.state / "build-tools.txt"
     builder.parent.mkdir(parents=True, exist_ok=True)
     builder.write_text(locked_block(lock.read_text(), "setuptools"))
-    for argv in (
+    steps: tuple[processes.Argv, ...] = (
         ["install", "--no-deps", "--require-hashes", "-r", builder],
         ["sync", "--require-hashes", "--no-build-isolation", lock],
-    ):
+    )
+    for argv in steps:
         _uv(places, argv, env, "installing packages", console)
     builder.unlink()
 
 
 def _install_project(places: Places, console: Console) -> None:
-    argv: list[str | Path] = ["install", "--no-deps", "--no-build-isolation", "--offline", "--editable", "."]
+    argv: processes.Argv = ["install", "--no-deps", "--no-build-isolation", "--offline", "--editable", "."]
     _uv(places, argv, dict(os.environ), "installing this project", console)
 
 
-def _uv(places: Places, argv: list[str | Path], env: dict[str, str], what: str, console: Console) -> None:
+def _uv(places: Places, argv: processes.Argv, env: dict[str, str], what: str, console: Console) -> None:
     log = places.logs / "packages.log"
-    command = [places.tool("uv"), "pip", argv[0], "--no-progress", "--python", places.tool("python"), *argv[1:]]
+    uv, python = places.tool("uv"), places.tool("python")
+    command = [uv, "pip", argv[0], "--no-progress", "--python", python, *argv[1:]]
     if processes.run(command, cwd=places.root, env=env, console=console, log=log):
         raise Stop(explain(what, log))
 

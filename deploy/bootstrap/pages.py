@@ -70,7 +70,7 @@ def install_locked(places: Places, folder: Path, console: Console, name: str) ->
 def npm(places: Places, argv: list[str], folder: Path, console: Console, *, log: Path | None = None) -> int:
     """Runs the locked npm in `folder` and returns its exit status."""
     cli = node_home(places) / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-    command = [node(places), cli, *argv]
+    command: processes.Argv = [node(places), cli, *argv]
     return processes.run(command, cwd=folder, env=environment(places), console=console, log=log)
 
 

@@ -15,11 +15,13 @@ from deploy.bootstrap.console import Console
 PR_SET_PDEATHSIG = 1
 POLL_S = 0.05
 
+Argv = Sequence[str | Path]
+
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 def start(
-    argv: Sequence[str | Path],
+    argv: Argv,
     *,
     cwd: Path,
     env: Mapping[str, str] | None = None,
@@ -74,7 +76,7 @@ def kill_group(child: subprocess.Popen[bytes]) -> None:
 
 
 def run(
-    argv: Sequence[str | Path],
+    argv: Argv,
     *,
     cwd: Path,
     console: Console,

@@ -6,7 +6,6 @@ The last two lines are for whoever reads the end only: a closing line as pytest 
 import os
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 from deploy.bootstrap import browser, debian, environment, pages, processes
 from deploy.bootstrap.checks import CHECKS, NO_TESTS_COLLECTED, Check, Counts, counts_of, report_of
@@ -66,7 +65,7 @@ def _run(check: Check, places: Places, env: dict[str, str], console: Console) ->
     report.unlink(missing_ok=True)
     match check.kind:
         case "tool":
-            argv: list[str | Path] = [places.tool(check.argv[0]), *check.argv[1:]]
+            argv: processes.Argv = [places.tool(check.argv[0]), *check.argv[1:]]
             return processes.run(argv, cwd=places.root, env=env, console=console)
         case "pytest":
             argv = [places.tool("python"), "-m", "pytest", *check.argv, f"--junitxml={report}"]
@@ -97,5 +96,5 @@ def bench(places: Places, console: Console, args: Sequence[str]) -> int:
     """`run.py bench`: the same set-up, then the harness in tests/bench with `args`."""
     environment.ensure(places, "dev", console)
     pages.ensure(places, console)
-    argv = [places.tool("python"), "-m", "tests.bench", *args]
+    argv: processes.Argv = [places.tool("python"), "-m", "tests.bench", *args]
     return processes.run(argv, cwd=places.root, env={**os.environ}, console=console)
