@@ -120,7 +120,7 @@ def _install_uv(places: Places, console: Console) -> None:
         "--disable-pip-version-check",
         "--no-input",
     ]
-    argv += ["--retries", "2", "--require-hashes", "--no-deps", "--only-binary", ":all:", "-r", UV_LIST]
+    argv += ["--disable-pip-version-check", "--retries", "2", "--require-hashes", "--no-deps", "--only-binary", ":all:", "-r", UV_LIST]
     if processes.run(argv, cwd=places.root, console=console, log=log):
         raise Stop(explain("installing uv", log))
 
