@@ -112,15 +112,8 @@ def _make_venv(places: Places, console: Console) -> None:
 
 def _install_uv(places: Places, console: Console) -> None:
     log = places.logs / "uv.log"
-    argv: list[str | Path] = [
-        places.tool("python"),
-        "-m",
-        "pip",
-        "install",
-        "--disable-pip-version-check",
-        "--no-input",
-    ]
-    argv += ["--disable-pip-version-check", "--retries", "2", "--require-hashes", "--no-deps", "--only-binary", ":all:", "-r", UV_LIST]
+    pip = "install --disable-pip-version-check --no-input --retries 2 --require-hashes --no-deps --only-binary :all:"
+    argv: processes.Argv = [places.tool("python"), "-m", "pip", *pip.split(), "-r", UV_LIST]
     if processes.run(argv, cwd=places.root, console=console, log=log):
         raise Stop(explain("installing uv", log))
 
