@@ -1,0 +1,165 @@
+/**
+ * The worker's page: a rotating membership code that needs no network once the phone is known to the hub.
+ *
+ *     ?t=ticket -> session -> key registered -> code every 15 s
+ *     kept key  -> code at once; the hub is asked in the background (name, certificate, clock, visits)
+ *     neither   -> in the demo a choice of members, else a sentence
+ */
+import { Problem } from "../plain/http.ts";
+import { applyLanguage, chooseLanguage, currentLanguage } from "../plain/language.ts";
+import { makeCode, PERIOD_S, randomNonce } from "./code.ts";
+import { demoMembers, demoTicket, openWithTicket, type Person, synchronise, type Visit, visits } from "./phone.ts";
+import { forget, type Kept, loadKept } from "./store.ts";
+import { chooseView, codeView, type CodeView, failureView, preparingView } from "./view.ts";
+import { WORDS } from "./words.ts";
+
+const app = document.querySelector<HTMLElement>("#app")!;
+let redraw: () => void = () => undefined;
+let shown: CodeView | null = null;
+let stopCode: () => void = () => undefined;
+
+const words = () => WORDS[currentLanguage()];
+const chrome = {
+  switchLanguage: () => {
+    chooseLanguage(currentLanguage() === "zh" ? "en" : "zh");
+    redraw();
+  },
+};
+
+async function start(): Promise<void> {
+  draw(() => preparingView(words(), chrome));
+  if (!globalThis.isSecureContext || !globalThis.indexedDB) return fail(words().errors.insecure);
+  const ticket = new URLSearchParams(location.search).get("t");
+  if (ticket !== null) {
+    history.replaceState(null, "", location.pathname);
+    return enter(ticket);
+  }
+  const kept = await loadKept();
+  if (kept === null) return choose();
+  showCode(kept);
+  try {
+    const fresh = await synchronise();
+    if (fresh.certificate !== kept.certificate) showCode(fresh);
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    shown?.setVisits(null); // offline, or the session has ended: the kept key goes on until its certificate ends
+  }
+}
+
+async function enter(ticket: string): Promise<void> {
+  try {
+    await openWithTicket(ticket);
+    showCode(await synchronise());
+  } catch (error) {
+    const said = words().errors;
+    if (!(error instanceof Problem)) throw error;
+    if (error.status === 0) fail(said.network);
+    else if (error.status === 401 || error.status === 410) fail(said.ticket);
+    else if (error.status === 403) fail(said.suspended);
+    else fail(said.other(error.message));
+  }
+}
+
+async function choose(): Promise<void> {
+  let people: Person[];
+  try {
+    people = await demoMembers();
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    return fail(error.status === 0 ? words().errors.network : words().errors.entry);
+  }
+  const pick = async (member: string) => {
+    draw(() => preparingView(words(), chrome));
+    try {
+      await enter(await demoTicket(member));
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      fail(words().errors.other(error.message));
+    }
+  };
+  draw(() => chooseView(words(), chrome, people, pick));
+}
+
+function showCode(kept: Kept): void {
+  stopCode();
+  let latest: Visit[] | null | undefined;
+  let code = "";
+  let madeAt = 0;
+  let timer = 0;
+
+  const hubNow = () => Date.now() + kept.clockOffsetMs;
+  const renew = async () => {
+    madeAt = hubNow();
+    const holder = { ...kept, privateKey: kept.keys.privateKey };
+    code = await makeCode(holder, Math.floor(madeAt / 1000), randomNonce());
+    shown?.setCode(code);
+  };
+  const tick = () => {
+    const age = (hubNow() - madeAt) / 1000;
+    if (age >= PERIOD_S || age < 0) void renew();
+    shown?.setAge(Math.min(Math.max(age, 0), PERIOD_S) / PERIOD_S, Math.max(1, Math.ceil(PERIOD_S - age)));
+  };
+  const onVisible = () => {
+    if (document.visibilityState !== "visible") return;
+    tick();
+    void readVisits();
+  };
+  const readVisits = async () => {
+    try {
+      latest = await visits();
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      latest = null;
+    }
+    shown?.setVisits(latest);
+  };
+  const onNetwork = () => {
+    shown?.setOnline(navigator.onLine);
+    if (navigator.onLine) void readVisits();
+  };
+  const change = async () => {
+    stopCode();
+    await forget();
+    await choose();
+  };
+
+  draw(() => {
+    shown = codeView(words(), chrome, kept, change);
+    shown.setOnline(navigator.onLine);
+    if (code) shown.setCode(code);
+    if (latest !== undefined) shown.setVisits(latest);
+    return shown.element;
+  });
+  timer = window.setInterval(tick, 200);
+  const poll = window.setInterval(() => document.visibilityState === "visible" && void readVisits(), 20_000);
+  document.addEventListener("visibilitychange", onVisible);
+  window.addEventListener("online", onNetwork);
+  window.addEventListener("offline", onNetwork);
+  stopCode = () => {
+    window.clearInterval(timer);
+    window.clearInterval(poll);
+    document.removeEventListener("visibilitychange", onVisible);
+    window.removeEventListener("online", onNetwork);
+    window.removeEventListener("offline", onNetwork);
+    shown = null;
+  };
+  tick();
+  void readVisits();
+}
+
+function fail(sentence: string): void {
+  stopCode();
+  draw(() => failureView(words(), chrome, sentence, () => void start()));
+}
+
+function draw(view: () => HTMLElement): void {
+  redraw = () => {
+    document.title = words().title;
+    app.replaceChildren(view());
+  };
+  redraw();
+}
+
+applyLanguage(currentLanguage());
+void start();
+if ("serviceWorker" in navigator) void navigator.serviceWorker.register("/m-sw.js", { scope: "/m" });

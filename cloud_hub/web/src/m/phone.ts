@@ -1,0 +1,77 @@
+/** The phone's dealings with the hub: one session, one key, one certificate. Everything else is offline. */
+import { getJson, postJson, Problem } from "../plain/http.ts";
+import { compressedPublic, fromHex, newKeyPair, toHex } from "./code.ts";
+import { keep, type Kept, loadKept } from "./store.ts";
+
+const API = "/api/v1";
+const RENEW_BEFORE_MS = 7 * 86_400_000;
+
+export interface Person {
+  member: string;
+  name: string;
+  occupation: string;
+}
+
+export interface Visit {
+  at: string;
+  station: string;
+  station_name?: string | null;
+  credential: string;
+}
+
+interface Registered {
+  kid: number;
+  certificate: string;
+  not_after: string;
+}
+
+export const openWithTicket = (ticket: string) => postJson<unknown>(`${API}/phone/session`, { ticket });
+export const demoMembers = () => getJson<Person[]>(`${API}/demo/members`);
+export const visits = async () => (await getJson<{ items: Visit[] }>(`${API}/phone/visits`)).items;
+
+export async function demoTicket(member: string): Promise<string> {
+  const { url } = await postJson<{ url: string }>(`${API}/demo/phone-ticket`, { member });
+  const ticket = new URL(url, location.href).searchParams.get("t");
+  if (ticket === null) throw new Problem(500, "no ticket in the hub's answer");
+  return ticket;
+}
+
+/** Makes what is kept fit the session: registers a new key for a new member, renews a certificate that ends soon. */
+export async function synchronise(): Promise<Kept> {
+  const before = await loadKept();
+  const me = await getJson<Person>(`${API}/phone/me`);
+  const clockOffsetMs = await clockOffset();
+  const same = before !== null && before.member === me.member;
+  if (same && Date.parse(before.notAfter) - Date.now() > RENEW_BEFORE_MS) {
+    const kept = { ...before, name: me.name, occupation: me.occupation, clockOffsetMs };
+    await keep(kept);
+    return kept;
+  }
+  const keys = same ? before.keys : await newKeyPair();
+  const registered = await postJson<Registered>(`${API}/phone/keys`, {
+    algorithm: "es256",
+    public: toHex(await compressedPublic(keys.publicKey)),
+  });
+  const kept: Kept = {
+    member: me.member,
+    name: me.name,
+    occupation: me.occupation,
+    keys,
+    kid: registered.kid,
+    certificate: fromHex(registered.certificate),
+    notAfter: registered.not_after,
+    clockOffsetMs,
+  };
+  await keep(kept);
+  return kept;
+}
+
+/** Hub's clock minus the phone's, by the answer's Date header (whole seconds); 0 where they agree within 3 s. */
+async function clockOffset(): Promise<number> {
+  const asked = Date.now();
+  const response = await fetch("/healthz", { cache: "no-store" });
+  const stamp = Date.parse(response.headers.get("Date") ?? "");
+  const between = (asked + Date.now()) / 2;
+  const offset = stamp + 500 - between;
+  return Number.isNaN(stamp) || Math.abs(offset) < 3000 ? 0 : Math.round(offset);
+}
