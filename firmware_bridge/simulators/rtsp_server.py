@@ -142,8 +142,8 @@ class RtspServer:
                         self._somebody_plays.set()
                     if request.method == "TEARDOWN":
                         return
-        except (ConnectionError, RtspError):
-            return
+        except (ConnectionError, RtspError, asyncio.CancelledError):
+            return  # cancelled only when the whole process ends
         finally:
             self._players.discard(client)
             writer.close()

@@ -1,0 +1,49 @@
+"""Pictures from packets. Only where somebody asked for a picture: live view never decodes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import av
+import numpy as np
+import simplejpeg
+from av.codec.context import Flags
+from av.error import FFmpegError
+from av.video.codeccontext import VideoCodecContext
+from numpy.typing import NDArray
+
+from station_agent.video.source import Stream
+
+
+class Decoder:
+    """One stream's decoder. Not for use by two threads at a time."""
+
+    def __init__(self, stream: Stream) -> None:
+        self.stream = stream
+        context = av.CodecContext.create(stream.codec, "r")
+        assert isinstance(context, VideoCodecContext)
+        context.thread_count = 1  # threads over frames would hold each frame back by several
+        context.flags |= Flags.low_delay
+        if stream.extradata:
+            context.extradata = stream.extradata
+        self._context = context
+
+    def newest(self, data: Iterable[bytes], *, last: bool = False) -> NDArray[np.uint8] | None:
+        """Decodes access units in order; the last picture as RGB (height, width, 3), or None without one.
+
+        `last` says that nothing follows, so that a frame the decoder keeps back for reordering comes out too.
+        """
+        newest = None
+        for unit in data:
+            try:
+                newest = next(reversed(self._context.decode(av.Packet(unit))), newest)
+            except FFmpegError:
+                continue  # one broken frame; the next keyframe heals it
+        if last:
+            newest = next(reversed(self._context.decode(None)), newest)
+        return None if newest is None else np.asarray(newest.to_ndarray(format="rgb24"), np.uint8)
+
+
+def jpeg(rgb: NDArray[np.uint8], quality: int) -> bytes:
+    """A baseline JPEG of (height, width, 3) RGB; quality 1 to 100."""
+    return bytes(simplejpeg.encode_jpeg(np.ascontiguousarray(rgb), quality=quality, colorspace="RGB"))
