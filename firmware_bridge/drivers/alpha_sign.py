@@ -169,13 +169,13 @@ class AlphaSign:
     async def _ask(
         self, command: alpha.Command, kind: type[alpha.SetMemory] | type[alpha.ErrorStatusIs]
     ) -> alpha.Command:
-        exchange = Exchange[alpha.Command](
+        exchange: Exchange[alpha.Command] = Exchange(
             parts=alpha.encode_parts(command, address=self._address), reply=lambda: alpha.ReplyParser(kind)
         )
         return await self._bus.request(self.name, exchange, priority=Priority.TELEMETRY, deadline_s=DEADLINE_S)
 
     async def _send(self, command: alpha.Command) -> None:
-        exchange = Exchange[None](
+        exchange: Exchange[None] = Exchange(
             parts=alpha.encode_parts(command, address=self._address), reply=None, pause_s=alpha.DOTS_PAUSE_S
         )
         await self._bus.request(self.name, exchange, priority=Priority.TELEMETRY, deadline_s=DEADLINE_S)

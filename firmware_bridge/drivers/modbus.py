@@ -50,7 +50,7 @@ class ModbusUnit:
         context.bus.attach(context.name, policy, context.health_listener())
 
     async def ask(self, request: modbus.Request, *, priority: int, deadline_s: float) -> modbus.Reply:
-        exchange = Exchange[modbus.Reply](
+        exchange: Exchange[modbus.Reply] = Exchange(
             parts=(modbus.encode_request(self._unit, request),),
             reply=lambda: modbus.ReplyParser(self._unit, request),
         )
