@@ -47,6 +47,7 @@ class Reason(StrEnum):
     FACE_UNKNOWN = "face_unknown"
     FACE_AMBIGUOUS = "face_ambiguous"
     CAMERA_SILENT = "camera_silent"
+    FACE_ENGINE_SILENT = "face_engine_silent"
     # the station
     CREDENTIAL_LOCKED_OUT = "credential_locked_out"
     DOOR_OUT_OF_SERVICE = "door_out_of_service"

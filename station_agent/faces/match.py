@@ -1,0 +1,159 @@
+"""PURE: whose face it is, or why nobody's. The one place where a face becomes a member.
+
+The strict policy of access.md, for an engine that confuses strangers easily. All of it must hold:
+
+1. at least `frames_min` frames, and every two of them lie within `distance_max` of each other: they show one person
+   as surely as we would need to know a member, so nobody can step in half-way;
+2. every single frame is nearest to a template of the same member;
+3. that member's fused distance is at most `distance_max`;
+4. the next *person* (not the next template) is at least `margin_min` further away;
+5. at most `people_max` people are enrolled: each more is one more chance to be taken for somebody else.
+
+Fused distance of a person: the median over the frames of the distance to that person's nearest template. Not the
+distance of the averaged embedding: an average lies nearer to everybody than the frames that it is made of, so it
+could let in somebody whom no single frame shows within the limit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from station_agent.faces.engine import Embedding
+from station_agent.wire.kinds import Reason
+
+Distances = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Policy:
+    """Distances are Euclidean, between embeddings of the same engine."""
+
+    distance_max: float
+    margin_min: float
+    frames_min: int
+    people_max: int
+    templates_min: int
+
+
+STRICT = Policy(distance_max=0.36, margin_min=0.10, frames_min=3, people_max=100, templates_min=3)
+"""access.md, for `face-recognition` (dlib). Calibrated rules come with the ONNX engine."""
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """The enrolled people. Row i of `templates` belongs to the person `people[owner[i]]`."""
+
+    people: tuple[str, ...] = ()
+    owner: NDArray[np.intp] = field(default_factory=lambda: np.zeros(0, dtype=np.intp), repr=False)
+    templates: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)), repr=False)
+
+
+@dataclass(frozen=True)
+class Match:
+    """`margin` is None when nobody else is enrolled."""
+
+    member: str
+    distance: float
+    margin: float | None
+    frames: int
+
+
+@dataclass(frozen=True)
+class NoMatch:
+    reason: Reason
+    detail: str
+    distance: float | None = None
+
+
+def gallery(templates: Iterable[tuple[str, Embedding]]) -> Gallery:
+    """From (member, template) pairs of one engine. Raises ValueError for a template that is not finite numbers or
+    has another length than the first.
+    """
+    rows = [(member, np.asarray(template, dtype=np.float64)) for member, template in templates]
+    if not rows:
+        return Gallery()
+    if any(row.shape != rows[0][1].shape or row.ndim != 1 or not np.isfinite(row).all() for _, row in rows):
+        raise ValueError("templates of one gallery are finite numbers, equally many in each")
+    people = tuple(sorted({member for member, _ in rows}))
+    index = {member: i for i, member in enumerate(people)}
+    return Gallery(people, np.array([index[member] for member, _ in rows]), np.stack([row for _, row in rows]))
+
+
+def match(frames: Sequence[Embedding], enrolled: Gallery, policy: Policy) -> Match | NoMatch:
+    """Whose face the frames show. One embedding a frame, in any order; all frames count, none is left out."""
+    if len(enrolled.people) > policy.people_max:
+        return NoMatch(
+            Reason.FACES_OFF,
+            f"{len(enrolled.people)} people are enrolled; with this engine faces open the door for at most "
+            f"{policy.people_max}: erase some",
+        )
+    if len(frames) < max(1, policy.frames_min):
+        return NoMatch(Reason.NO_FACE, f"a face was seen in {len(frames)} frames, {policy.frames_min} are needed")
+    if not enrolled.people:
+        return NoMatch(Reason.FACE_UNKNOWN, "nobody's face is enrolled at this station")
+    if not agree(frames, policy.distance_max):
+        return NoMatch(Reason.FACE_AMBIGUOUS, "the frames do not surely show one and the same person throughout")
+    distances = person_distances(frames, enrolled)
+    fused = np.median(distances, axis=0)
+    first = int(fused.argmin())
+    distance = float(fused[first])
+    if not distance <= policy.distance_max:
+        return NoMatch(Reason.FACE_UNKNOWN, "the face is not like any enrolled one", distance)
+    if (distances.argmin(axis=1) != first).any():
+        return NoMatch(Reason.FACE_AMBIGUOUS, "the frames are nearest to different members", distance)
+    others = np.delete(fused, first)
+    margin = float(others.min()) - distance if others.size else None
+    if margin is not None and not margin >= policy.margin_min:
+        return NoMatch(Reason.FACE_AMBIGUOUS, "the face is like that of two members", distance)
+    return Match(enrolled.people[first], distance, margin, len(frames))
+
+
+def agree(embeddings: Sequence[Embedding], distance_max: float) -> bool:
+    """Every two are within `distance_max` of each other. Numbers that are not finite agree with nothing."""
+    if len(embeddings) == 1:
+        return bool(np.isfinite(embeddings[0]).all())
+    return all(distance(a, b) <= distance_max for a, b in combinations(embeddings, 2))
+
+
+def distance(a: Embedding, b: Embedding) -> float:
+    return float(np.linalg.norm(a - b))
+
+
+def person_distances(frames: Sequence[Embedding], enrolled: Gallery) -> Distances:
+    """(frames, people): from each frame to each person's nearest template."""
+    stacked = np.stack(frames)
+    # Written out rather than by the dot-product trick, which loses half of the digits for near ones.
+    to_templates = np.linalg.norm(stacked[:, None, :] - enrolled.templates[None, :, :], axis=2)
+    return np.stack([to_templates[:, enrolled.owner == i].min(axis=1) for i in range(len(enrolled.people))], axis=1)
+
+
+def lookalike(embeddings: Sequence[Embedding], enrolled: Gallery, member: str, policy: Policy) -> bool:
+    """Whether any of the embeddings is somebody else than `member`, already enrolled."""
+    if not enrolled.people:
+        return False
+    nearest = person_distances(embeddings, enrolled).min(axis=0)
+    return any(
+        near <= policy.distance_max for person, near in zip(enrolled.people, nearest, strict=True) if person != member
+    )
+
+
+def one_person(embeddings: Sequence[Embedding], policy: Policy, templates_max: int, differ_min: float) -> list[int]:
+    """Indices of the largest set (at most `templates_max`, the earliest of equals) whose members all agree and all
+    differ by at least `differ_min`: templates worth keeping, of surely one person. Empty when there is no set of
+    `policy.templates_min`. For a dozen embeddings at most: it tries the subsets.
+    """
+    good = {
+        (i, j)
+        for i, j in combinations(range(len(embeddings)), 2)
+        if differ_min <= distance(embeddings[i], embeddings[j]) <= policy.distance_max
+    }
+    for size in range(templates_max, policy.templates_min - 1, -1):
+        for chosen in combinations(range(len(embeddings)), size):
+            if all(pair in good for pair in combinations(chosen, 2)):
+                return list(chosen)
+    return []

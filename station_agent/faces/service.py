@@ -1,0 +1,311 @@
+"""Owns faces at the door for the rest of the agent: identify, enrol, erase; nothing else of this room is needed.
+
+    frames of the camera -> child process (worker.py) -> gates.py -> evidence.py, match.py -> Identified | NotIdentified
+
+It looks only while somebody asked for it (the face button, an enrolment order). A member here is only what was
+enrolled: whether that member may enter is `access.decide`'s to say.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Protocol, TypeVar
+
+from station_agent.clock import Clock
+from station_agent.faces import gates
+from station_agent.faces.engine import ENGINES, Embedding, Picture
+from station_agent.faces.evidence import Evidence
+from station_agent.faces.match import STRICT, Gallery, Match, Policy, gallery, lookalike, one_person
+from station_agent.faces.pipe import NotAFrame
+from station_agent.faces.templates import Loaded, TemplateStore, TemplatesUnusable
+from station_agent.faces.worker import FaceWorker, WorkerTrouble
+from station_agent.wire.commands import Consent
+from station_agent.wire.kinds import Reason
+
+log = logging.getLogger(__name__)
+
+IDENTIFY_DEADLINE_S = 4.0
+ENROL_DEADLINE_S = 12.0
+TEMPLATES_MAX = 5
+CANDIDATES_MAX = 12
+"""Frames that an enrolment may choose its templates from; match.one_person tries their subsets."""
+
+ENROL_GAP_S = 0.4
+"""Between frames to enrol: a person moves a little meanwhile, so that the templates are not one and the same."""
+
+ENROL_DIFFER_MIN = 0.03
+"""Embeddings nearer than this are the same picture again (a still picture gives 0.00), not a second template."""
+
+EXPIRY_CHECK_S = 600.0
+CLOCK_SKEW_MAX = timedelta(minutes=5)  # between the hub, where consent is given, and the station
+
+
+Result = TypeVar("Result")
+
+
+class Frame(Protocol):
+    """A camera's frame: RGB bytes (h, w, 3), and when it was taken in monotonic seconds."""
+
+    @property
+    def rgb(self) -> Picture: ...
+
+    @property
+    def mono_s(self) -> float: ...
+
+
+@dataclass(frozen=True)
+class Identified:
+    """`distance` of the fused frames to the member, `margin` to the next person (None: nobody else is enrolled)."""
+
+    member: str
+    distance: float
+    margin: float | None
+    frames: int
+
+
+@dataclass(frozen=True)
+class NotIdentified:
+    reason: Reason
+    detail: str
+
+
+@dataclass(frozen=True)
+class Quality:
+    """Of the picture that a template was made from; units as in engine.Face."""
+
+    width_px: int
+    sharpness: float
+    light: float
+    turned: float
+
+
+@dataclass(frozen=True)
+class Enrolled:
+    member: str
+    templates: int
+    consent_until: datetime
+    quality: tuple[Quality, ...]
+
+
+class EnrolRefused(Exception):
+    """Nobody was enrolled and nothing was stored. The sentence is for the operator and the person."""
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    embedding: Embedding = field(repr=False)
+    quality: Quality
+
+
+class FaceService:
+    """`people_max` can only lower the policy's own limit. `on_expired(member, templates)` is told of every erasure
+    that the end of a consent caused. One identify or enrol at a time; a second one waits within its own deadline.
+    """
+
+    def __init__(
+        self,
+        store: TemplateStore,
+        clock: Clock,
+        *,
+        engine: str = "dlib",
+        people_max: int = STRICT.people_max,
+        on_expired: Callable[[str, int], None] = lambda member, templates: None,
+        worker: FaceWorker | None = None,
+    ) -> None:
+        self.worker = worker or FaceWorker(ENGINES[engine])
+        self.policy: Policy = STRICT
+        self._people_max = min(people_max, STRICT.people_max)
+        self._store = store
+        self._clock = clock
+        self._on_expired = on_expired
+        self._loaded: Loaded | None = None
+        self._changes: set[asyncio.Task[object]] = set()
+        self._looking = asyncio.Lock()
+        self._storing = asyncio.Lock()
+
+    async def run(self) -> None:
+        """Keeps the face child alive and erases templates whose consent has ended. Raises WorkerTrouble and
+        TemplatesUnusable, for the supervisor.
+        """
+        async with self._storing:
+            await self._load()
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self.worker.run())
+                group.create_task(self._keep_to_consent())
+        except ExceptionGroup as group:
+            raise group.exceptions[0] from None  # one of the two failed and ended the other
+
+    def people(self) -> int:
+        """Members with a face enrolled here."""
+        return len({template.member for template in self._loaded.templates}) if self._loaded else 0
+
+    async def identify(
+        self, frames: AsyncIterator[Frame], deadline_s: float = IDENTIFY_DEADLINE_S
+    ) -> Identified | NotIdentified:
+        """Who stands before the camera. Ends as soon as that is certain, at the latest after `deadline_s`.
+
+        Raises what `frames` raises (CameraSilent). It closes `frames`.
+        """
+        evidence = Evidence()
+        pictures = 0
+        try:
+            async with asyncio.timeout(deadline_s), self._looking, _closing(frames):
+                if self._loaded is None:
+                    return NotIdentified(Reason.FACE_ENGINE_SILENT, "the enrolled faces could not be read")
+                enrolled = self._enrolled(self._loaded)
+                if not enrolled.people:
+                    return NotIdentified(Reason.FACE_UNKNOWN, "nobody's face is enrolled at this station")
+                async for frame in frames:
+                    pictures += 1
+                    evidence = evidence.add(await self.worker.look(frame.rgb), frame.mono_s, self.policy)
+                    found = evidence.decide(enrolled, self.policy)
+                    if isinstance(found, Match):
+                        return Identified(found.member, found.distance, found.margin, found.frames)
+                    if evidence.exhausted:
+                        break
+        except TimeoutError:
+            if pictures == 0:
+                return NotIdentified(Reason.CAMERA_SILENT, f"no picture came within {deadline_s:g} s")
+            if evidence.last_mono_s is None:
+                return NotIdentified(Reason.FACE_ENGINE_SILENT, f"the face engine did not answer in {deadline_s:g} s")
+        except WorkerTrouble as trouble:
+            return NotIdentified(Reason.FACE_ENGINE_SILENT, str(trouble))
+        except NotAFrame as error:
+            return NotIdentified(Reason.CAMERA_SILENT, str(error))
+        found = evidence.decide(enrolled, self.policy)
+        assert not isinstance(found, Match)
+        return NotIdentified(found.reason, found.detail)
+
+    async def enrol(
+        self, member: str, consent: Consent, frames: AsyncIterator[Frame], deadline_s: float = ENROL_DEADLINE_S
+    ) -> Enrolled:
+        """Makes the member's templates from the person before the camera, in the place of older ones.
+
+        Raises EnrolRefused, and what `frames` raises (CameraSilent). It closes `frames`.
+        """
+        candidates: list[_Candidate] = []
+        unfit: Counter[str] = Counter()
+        try:
+            self._allowed(member, consent)
+            async with self._looking:
+                try:
+                    async with asyncio.timeout(deadline_s), _closing(frames):
+                        await self._collect(frames, candidates, unfit)
+                except TimeoutError:
+                    pass  # what there is by now must do
+                chosen = self._chosen(candidates)
+                if not chosen:
+                    raise EnrolRefused(_why_too_few(candidates, unfit, self.policy.templates_min))
+                embeddings = [candidate.embedding for candidate in chosen]
+                loaded = self._allowed(member, consent)  # again: time has passed
+                if lookalike(embeddings, self._enrolled(loaded), member, self.policy):
+                    raise EnrolRefused("this face is already enrolled under another member")
+                engine = self.worker.engine_name
+                await self._stored(lambda: self._store.add(member, engine, embeddings, consent, self._clock.now()))
+        except (WorkerTrouble, TemplatesUnusable, NotAFrame) as trouble:
+            raise EnrolRefused(str(trouble)) from trouble
+        log.info("enrolled the face of member %s with %d templates", member, len(chosen))
+        return Enrolled(member, len(chosen), consent.expires_at, tuple(candidate.quality for candidate in chosen))
+
+    async def erase(self, member: str) -> int:
+        """Deletes every template of the member; how many there were. Raises TemplatesUnusable."""
+        count = await self._stored(lambda: self._store.erase(member))
+        log.info("erased %d face templates of member %s", count, member)
+        return count
+
+    async def _collect(self, frames: AsyncIterator[Frame], candidates: list[_Candidate], unfit: Counter[str]) -> None:
+        """Fills both until the templates can be chosen, or there are as many candidates as are allowed."""
+        last_mono_s = float("-inf")
+        async for frame in frames:
+            if frame.mono_s < last_mono_s + ENROL_GAP_S:
+                continue
+            face = gates.to_enrol(await self.worker.look(frame.rgb))
+            if isinstance(face, gates.Unfit):
+                unfit[face.sentence] += 1
+                continue
+            last_mono_s = frame.mono_s
+            quality = Quality(face.box.width, face.sharpness, face.light, face.turned)
+            candidates.append(_Candidate(face.embedding, quality))
+            if len(candidates) == CANDIDATES_MAX or len(self._chosen(candidates)) == TEMPLATES_MAX:
+                return
+
+    def _chosen(self, candidates: list[_Candidate]) -> list[_Candidate]:
+        embeddings = [candidate.embedding for candidate in candidates]
+        return [candidates[i] for i in one_person(embeddings, self.policy, TEMPLATES_MAX, ENROL_DIFFER_MIN)]
+
+    def _allowed(self, member: str, consent: Consent) -> Loaded:
+        now = self._clock.now()
+        if self._loaded is None:
+            raise EnrolRefused("the enrolled faces could not be read, so none can be added")
+        if consent.expires_at <= now or consent.expires_at <= consent.given_at:
+            raise EnrolRefused("the consent has expired: ask the member for a new one")
+        if consent.given_at > now + CLOCK_SKEW_MAX:
+            raise EnrolRefused("the consent is dated in the future: check the clocks of hub and station")
+        others = {template.member for template in self._loaded.templates} - {member}
+        if len(others) >= self._people_max:
+            raise EnrolRefused(f"{len(others)} people are enrolled and no more may be: erase somebody first")
+        return self._loaded
+
+    def _enrolled(self, loaded: Loaded) -> Gallery:
+        """The templates that may be matched now: this engine's, with a consent that holds."""
+        now = self._clock.now()
+        return gallery(
+            (template.member, template.embedding)
+            for template in loaded.templates
+            if template.expires_at > now and template.engine == self.worker.engine_name
+        )
+
+    async def _keep_to_consent(self) -> None:
+        while True:
+            if self._clock.trusted():  # a clock gone wild must not erase everybody
+                expired = await self._stored(partial(self._store.erase_expired, self._clock.now()))
+                for member, templates in expired.items():
+                    log.info("the consent of member %s ended; erased %d face templates", member, templates)
+                    self._on_expired(member, templates)
+            await self._clock.sleep(EXPIRY_CHECK_S)
+
+    async def _stored(self, change: Callable[[], Result]) -> Result:
+        """Does a change of the store to its end, even when the caller is cancelled meanwhile: what is matched must
+        never be another set than what is stored.
+        """
+        task = asyncio.create_task(self._changed(change))
+        self._changes.add(task)
+        task.add_done_callback(self._changes.discard)
+        return await asyncio.shield(task)
+
+    async def _changed(self, change: Callable[[], Result]) -> Result:
+        async with self._storing:
+            result = await asyncio.to_thread(change)
+            await self._load()
+            return result
+
+    async def _load(self) -> None:
+        self._loaded = await asyncio.to_thread(self._store.load)
+        for sentence in self._loaded.damaged:
+            log.error("%s", sentence)
+
+
+def _closing(frames: AsyncIterator[Frame]) -> AsyncExitStack:
+    """Lets the camera stop decoding: an abandoned generator would hold it until it is collected."""
+    stack = AsyncExitStack()
+    if isinstance(frames, AsyncGenerator):
+        stack.push_async_callback(frames.aclose)
+    return stack
+
+
+def _why_too_few(candidates: list[_Candidate], unfit: Counter[str], needed: int) -> str:
+    if len(candidates) >= needed:
+        return (
+            "the pictures do not surely show one person from slightly different sides: look straight, turn the head a "
+            "little, and try again"
+        )
+    why = unfit.most_common(1)[0][0] if unfit else "the camera gave no further picture"
+    return f"{len(candidates)} good pictures of {needed} needed: {why}"

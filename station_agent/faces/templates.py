@@ -1,0 +1,204 @@
+"""Owns the face templates at rest: a SQLite file of encrypted rows, each with its consent, and the key in a file apart.
+
+    row     id | member | engine | created_at | consent given_at, purpose, expires_at | nonce | sealed
+    sealed  AES-256-GCM of the embedding (float32, little endian); bound to every other column, so that a row moved to
+            another member, or whose consent was prolonged by hand, does not open
+
+Deleting overwrites (`secure_delete`); what a flash chip keeps of it is ciphertext. No picture is ever stored, no
+template ever logged. Calls block for milliseconds and hold nothing open between them: call them in a thread.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import stat
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from sqlite_utils import Database
+from sqlite_utils.db import Table
+
+from station_agent.faces.engine import Embedding
+from station_agent.wire.commands import Consent
+
+KEY_BYTES = 32
+NONCE_BYTES = 12
+BUSY_S = 5.0  # a backup that reads the file is waited for this long
+
+COLUMNS: dict[str, Any] = {
+    "id": str,
+    "member": str,
+    "engine": str,
+    "created_at": str,
+    "given_at": str,
+    "purpose": str,
+    "expires_at": str,
+    "nonce": bytes,
+    "sealed": bytes,
+}
+BOUND = ("id", "member", "engine", "created_at", "given_at", "purpose", "expires_at")
+
+
+class TemplatesUnusable(Exception):
+    """The store as a whole cannot be used; the sentence says which file and what to do."""
+
+
+@dataclass(frozen=True)
+class Template:
+    id: str
+    member: str
+    engine: str
+    expires_at: datetime
+    embedding: Embedding = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """`damaged` has one sentence for each row that did not open; those rows match nobody."""
+
+    templates: tuple[Template, ...]
+    damaged: tuple[str, ...]
+
+
+class TemplateStore:
+    """`path` is the SQLite file, `key_path` the station key's. They may not share a folder: whoever copies the data
+    must not get the key along with it.
+    """
+
+    def __init__(self, path: Path, key_path: Path) -> None:
+        self._path = path
+        self._key_path = key_path
+
+    def add(
+        self, member: str, engine: str, embeddings: Sequence[Embedding], consent: Consent, created_at: datetime
+    ) -> None:
+        """Puts these in the place of all templates that the member had, in one transaction."""
+        with self._opened() as table:
+            key = AESGCM(self._key(make=table.count == 0))
+            rows = [_sealed(key, member, engine, embedding, consent, created_at) for embedding in embeddings]
+            with table.db.conn:
+                table.delete_where("member = ?", [member])
+                table.insert_all(rows)
+
+    def load(self) -> Loaded:
+        """Every template that opens. Raises TemplatesUnusable when there are rows and no key."""
+        with self._opened() as table:
+            rows = list(table.rows)
+        if not rows:
+            return Loaded((), ())
+        key = AESGCM(self._key(make=False))
+        templates, damaged = [], []
+        for row in rows:
+            try:
+                templates.append(_opened_row(key, row))
+            except InvalidTag:
+                damaged.append(
+                    f"face template {row['id']} of member {row['member']} was changed or sealed with another key: "
+                    "erase the member's face and enrol again"
+                )
+            except (ValueError, TypeError) as error:
+                damaged.append(f"face template {row['id']} of member {row['member']} cannot be read: {error}")
+        return Loaded(tuple(templates), tuple(damaged))
+
+    def erase(self, member: str) -> int:
+        """How many templates were deleted. Needs no key."""
+        with self._opened() as table, table.db.conn:
+            return _deleted(table, "member = ?", [member])
+
+    def erase_expired(self, now: datetime) -> dict[str, int]:
+        """Deletes every template whose consent has ended; members with the count of each."""
+        moment = _stamp(now)
+        with self._opened() as table, table.db.conn:
+            expired = Counter(str(row["member"]) for row in table.rows_where("expires_at <= ?", [moment]))
+            _deleted(table, "expires_at <= ?", [moment])
+        return dict(expired)
+
+    @contextmanager
+    def _opened(self) -> Iterator[Table]:
+        if self._key_path.resolve().parent == self._path.resolve().parent:
+            raise TemplatesUnusable(f"the face key {self._key_path} must lie in another folder than {self._path.name}")
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
+        with closing(Database(str(self._path))) as db:
+            db.conn.execute(f"PRAGMA busy_timeout = {round(BUSY_S * 1000)}")
+            db.conn.execute("PRAGMA secure_delete = ON")
+            table = db.table("templates")
+            table.create(COLUMNS, pk="id", not_null=set(COLUMNS), if_not_exists=True)
+            yield table
+
+    def _key(self, *, make: bool) -> bytes:
+        """The station key; `make` one when there is none yet, which only an empty store allows."""
+        try:
+            if stat.S_IMODE(self._key_path.stat().st_mode) & 0o077:
+                raise TemplatesUnusable(f"others may read the face key {self._key_path}: chmod 600 it")
+            key = self._key_path.read_bytes()
+        except FileNotFoundError:
+            if not make:
+                raise TemplatesUnusable(
+                    f"the face key {self._key_path} is gone: put it back, or delete {self._path} and enrol again"
+                ) from None
+            return self._new_key()
+        if len(key) != KEY_BYTES:
+            raise TemplatesUnusable(f"the face key {self._key_path} has {len(key)} bytes, not {KEY_BYTES}")
+        return key
+
+    def _new_key(self) -> bytes:
+        key = secrets.token_bytes(KEY_BYTES)
+        self._key_path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = self._key_path.with_name(self._key_path.name + ".new")
+        fresh.unlink(missing_ok=True)  # of a start that a power cut ended here
+        with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(key)
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.rename(self._key_path)
+        return key
+
+
+def _deleted(table: Table, where: str, values: list[str]) -> int:
+    count = table.count_where(where, values)
+    table.delete_where(where, values)
+    return count
+
+
+def _sealed(
+    key: AESGCM, member: str, engine: str, embedding: Embedding, consent: Consent, created_at: datetime
+) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "id": uuid4().hex,
+        "member": member,
+        "engine": engine,
+        "created_at": _stamp(created_at),
+        "given_at": _stamp(consent.given_at),
+        "purpose": consent.purpose,
+        "expires_at": _stamp(consent.expires_at),
+    }
+    nonce = secrets.token_bytes(NONCE_BYTES)
+    plain = np.asarray(embedding, dtype="<f4").tobytes()
+    return row | {"nonce": nonce, "sealed": key.encrypt(nonce, plain, _bound(row))}
+
+
+def _opened_row(key: AESGCM, row: dict[str, Any]) -> Template:
+    plain = key.decrypt(bytes(row["nonce"]), bytes(row["sealed"]), _bound(row))
+    embedding = np.frombuffer(plain, dtype="<f4").astype(np.float64)
+    return Template(row["id"], row["member"], row["engine"], datetime.fromisoformat(row["expires_at"]), embedding)
+
+
+def _bound(row: dict[str, Any]) -> bytes:
+    return json.dumps(["yizhan face template 1", *(row[name] for name in BOUND)]).encode()
+
+
+def _stamp(moment: datetime) -> str:
+    """UTC with a fixed number of digits, so that the column sorts as time does."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")
