@@ -79,7 +79,7 @@ def parts(places: Places, port: int) -> tuple[Part, list[Part]]:
         door = port + DOOR_PORT_OFFSET + number
         argv: list[str | Path] = [places.tool("yizhan-station"), "virtual"]
         argv += ["--station", places.root / "config" / "stations" / f"{name}.toml"]
-        argv += ["--link", data / "demo" / f"{name}.json"]
+        argv += ["--link", data / "demo" / f"{name}.json", "--phones", data / "demo" / "phones.json"]
         argv += ["--state", places.demo / name, "--port", str(door)]
         stations.append(Part(f"station {name}", argv, door, logs / f"{name}.log"))
     return hub, stations
