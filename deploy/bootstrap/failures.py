@@ -4,6 +4,8 @@ from pathlib import Path
 
 from deploy.bootstrap.processes import last_lines
 
+SHOWN_FIRST, SHOWN_LAST = 6, 10
+
 # What tools print -> what it means; the first row that is found in the log's text (lower case) wins.
 MEANINGS: tuple[tuple[tuple[str, ...], str], ...] = (
     (("no space left on device",), "the disk is full"),
@@ -47,9 +49,17 @@ MEANINGS: tuple[tuple[tuple[str, ...], str], ...] = (
 
 
 def explain(what: str, log: Path) -> str:
-    """One sentence for a failed step, with the end of its log where the reason is not a known one."""
+    """One sentence for a failed step, with the gist of its log where the reason is not a known one."""
     text = log.read_text(errors="replace").lower() if log.exists() else ""
     for signs, meaning in MEANINGS:
         if any(sign in text for sign in signs):
             return f"Failed {what}: {meaning} (details: {log})."
-    return f"Failed {what}; the end of {log}:\n{last_lines(log)}"
+    return f"Failed {what}; from {log}:\n{_gist(log)}"
+
+
+def _gist(log: Path) -> str:
+    """How a log begins (npm says the reason first) and how it ends (all others say it last)."""
+    everything = last_lines(log, count=10**6).splitlines()
+    if len(everything) <= SHOWN_FIRST + SHOWN_LAST:
+        return "\n".join(everything)
+    return "\n".join([*everything[:SHOWN_FIRST], "    ...", *everything[-SHOWN_LAST:]])
