@@ -3,7 +3,7 @@
 ```
             request()                              gap over
   IDLE ------------------> SENDING --> WAITING --> GAP ------> IDLE, or the next request at once
-   ^                          |           |         ^
+   ^                          |           |         |
    |  line back               |           | reply, bad frame, timeout: settled, or queued again
   DOWN <---- line lost -------+-----------+---------+
 ```
@@ -24,9 +24,9 @@ The bus is driven by callbacks on the event loop, not by a task: a request on an
 from __future__ import annotations
 
 import asyncio
-import heapq
 import itertools
 import logging
+import math
 import random
 from collections import deque
 from collections.abc import Callable
@@ -151,6 +151,9 @@ class _Device:
     failures: int = 0
     quarantine_until: float = 0.0
     quarantine_s: float = 0.0
+    # An answer that comes too late must not be taken for the next one's: after a failed attempt the device
+    # is left alone until then, except for lock requests, whose answers name what was written.
+    settled_s: float = 0.0
 
 
 @dataclass(slots=True)
@@ -262,7 +265,7 @@ class Bus:
             future=loop.create_future(),
         )
         job.expiry = loop.call_later(deadline_s, self._expire, job)
-        heapq.heappush(self._queue, (priority, next(self._order), job))
+        self._queue.append((priority, next(self._order), job))
         if self._state is _State.IDLE:
             self._next()
         try:
@@ -275,14 +278,12 @@ class Bus:
         if len(self._queue) < QUEUE_MAX:
             return
         self._queue = [entry for entry in self._queue if not entry[2].future.done()]
-        heapq.heapify(self._queue)
         if len(self._queue) < QUEUE_MAX:
             return
         worst = max(self._queue)
         if worst[0] <= priority:
             raise BusOverloaded(device, f"{QUEUE_MAX} requests already wait on line {self.name}")
         self._queue.remove(worst)
-        heapq.heapify(self._queue)
         victim = worst[2]
         self._settle(victim, BusOverloaded(victim.device.name, f"line {self.name} is overloaded"))
 
@@ -292,21 +293,25 @@ class Bus:
         """Start the first request that may start; the line is free."""
         self._state = _State.IDLE
         now = self._clock.monotonic()
-        while self._queue:
-            priority, _, job = self._queue[0]
-            if job.future.done():
-                heapq.heappop(self._queue)
-                continue
-            wait_until = self._quiet_until + job.device.policy.gap_s
-            if priority != Priority.LOCK:
-                wait_until = max(wait_until, self._clear_until)
-            if now < wait_until:
-                # IDLE, with a timer: a lock request that arrives meanwhile is looked at afresh.
-                self._set_timer(wait_until - now, self._next)
+        self._queue = [entry for entry in self._queue if not entry[2].future.done()]
+        soonest_s = math.inf
+        for entry in sorted(self._queue):
+            wait_s = self._may_start_s(entry[2]) - now
+            if wait_s <= 0:
+                self._queue.remove(entry)
+                self._start(entry[2])
                 return
-            heapq.heappop(self._queue)
-            self._start(job)
-            return
+            soonest_s = min(soonest_s, wait_s)
+        if self._queue:
+            # IDLE, with a timer: a lock request that arrives meanwhile is looked at afresh.
+            self._set_timer(soonest_s, self._next)
+
+    def _may_start_s(self, job: _Job) -> float:
+        """The monotonic time from which a request may go onto a free line."""
+        start_s = self._quiet_until + job.device.policy.gap_s
+        if job.priority == Priority.LOCK:
+            return start_s
+        return max(start_s, self._clear_until, job.device.settled_s)
 
     def _start(self, job: _Job) -> None:
         self._current = job
@@ -387,6 +392,7 @@ class Bus:
 
     def _attempt_failed(self, why: str, *, bad: bool) -> None:
         job = self._finish()
+        job.device.settled_s = self._clock.monotonic() + job.device.policy.timeout_s
         stats = job.device.stats
         if bad:
             stats.bad_frames += 1
@@ -394,7 +400,7 @@ class Bus:
             stats.timeouts += 1
         if job.attempts_left > 0 and self._clock.monotonic() < job.deadline and not job.future.done():
             stats.retries += 1
-            heapq.heappush(self._queue, (job.priority, next(self._order), job))
+            self._queue.append((job.priority, next(self._order), job))
         else:
             stats.failed += 1
             self._silent(job.device, why)

@@ -13,7 +13,8 @@ Source: Adaptive Micro Systems, Alpha Sign Communications Protocol 9708-8061F: s
 ```
 
 A sign does not acknowledge a write; reading its error status afterwards is the only way to know. Text
-is 7-bit. A picture is at most 31 x 255 dots.
+is 7-bit. A picture is at most 31 x 255 dots. The protocol allows packets without a sum; we neither send nor
+take them.
 """
 
 from __future__ import annotations
@@ -290,16 +291,12 @@ def _decode_packet(data: bytes) -> Packet:
             raise FrameError(f"0x{rest[0]:02x} where a command should begin")
         end = rest.find(ETX)
         if end < 0:
-            commands.append(_decode_command(rest[1:]))
-            break
-        body, after = rest[1:end], rest[end + 1 :]
-        if after and after[0] != STX:
-            given, after = after[:4], after[4:]
-            total = sum(rest[: end + 1]) & 0xFFFF
-            if given.upper() != f"{total:04X}".encode("ascii"):
-                raise FrameError(f"sum {given!r}, the bytes add up to {total:04X}")
-        commands.append(_decode_command(body))
-        rest = after
+            raise FrameError("a command without end and sum")
+        given, total = rest[end + 1 : end + 5], sum(rest[: end + 1]) & 0xFFFF
+        if given.upper() != f"{total:04X}".encode("ascii"):
+            raise FrameError(f"sum {given!r}, the bytes add up to {total:04X}")
+        commands.append(_decode_command(rest[1:end]))
+        rest = rest[end + 5 :]
     return Packet(head[0], head[1:], tuple(commands))
 
 
@@ -324,7 +321,10 @@ def _decode_command(data: bytes) -> Command:
 
 def _decode_text(data: bytes) -> tuple[Part, ...]:
     parts: list[Part] = []
-    for piece in data.split(bytes((ESC,)))[1:]:
+    before, *pieces = data.split(bytes((ESC,)))
+    if before:
+        raise FrameError(f"text {before[:8]!r} in front of position and mode")
+    for piece in pieces:
         if len(piece) < 2:
             raise FrameError("a text without position and mode")
         try:
