@@ -39,7 +39,7 @@ class Box:
 class Face:
     """One described face.
 
-    `sharpness` is the variance of the Laplacian of the grey face at 112x112, `light` its mean (0-255), `contrast` its
+    `sharpness` as measures.sharpness tells it, of the grey face at 112x112; `light` is its mean (0-255), `contrast` its
     standard deviation. `turned` is how far the nose tip lies off the middle of the eyes, in distances between the eyes:
     0 when looking straight into the camera. The embedding is personal data: no repr shows it.
     """

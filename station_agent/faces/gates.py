@@ -41,7 +41,7 @@ GATES = (
     Gate(lambda face: face.light, Range(least=50), Range(least=30), "it is too dark on the face"),
     Gate(lambda face: face.light, Range(most=210), Range(most=230), "it is too bright on the face"),
     Gate(lambda face: face.contrast, Range(least=15), Range(least=10), "the face is veiled: no contrast"),
-    Gate(lambda face: face.sharpness, Range(least=40), Range(least=20), "hold still: the face is blurred"),
+    Gate(lambda face: face.sharpness, Range(least=10), Range(least=5), "hold still: the face is blurred"),
     Gate(lambda face: face.turned, Range(most=0.35), Range(most=0.5), "look straight into the camera"),
 )
 
