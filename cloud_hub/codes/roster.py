@@ -1,0 +1,138 @@
+"""Makes the roster of every station and brings it there.
+
+A roster's version rises when what it says has changed (its digest tells), and once a day, because a station stops
+trusting one that is too old. It is pushed when it changes, and whenever a station reports an older version.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import sqlalchemy as sa
+
+from cloud_hub.clock import Clock
+from cloud_hub.downlink import Downlink
+from cloud_hub.keys import ISSUER_KID, Keys
+from cloud_hub.storage.bulk import upsert
+from cloud_hub.storage.database import Database
+from cloud_hub.storage.schema import members, phone_keys, rosters, stations
+from station_agent.wire.documents import Algorithm, IssuerKey, PhoneKey, Roster, RosterMember
+from station_agent.wire.signed import sign
+from station_agent.wire.topics import Down
+
+RENEWED_AFTER = timedelta(days=1)
+_LOOK_EVERY_S = 600.0
+_PUSH_AGAIN_S = 5.0  # a station whose reports cross with a push is not sent the same roster twice in a row
+
+
+def contents(connection: sa.Connection, keys: Keys, now: datetime) -> tuple[IssuerKey, tuple[RosterMember, ...]]:
+    """What every station's roster says now."""
+    issuer = IssuerKey(
+        kid=ISSUER_KID,
+        algorithm=Algorithm.ED25519,
+        public=keys.issuer.public_key().public_bytes_raw().hex(),
+        not_after=datetime(now.year + 2, 1, 1, tzinfo=UTC),
+    )
+    phones: dict[str, list[PhoneKey]] = {}
+    query = phone_keys.select().where(phone_keys.c.not_after > now).order_by(phone_keys.c.member, phone_keys.c.public)
+    for row in connection.execute(query):
+        key = PhoneKey(kid=row.kid, algorithm=Algorithm(row.algorithm), public=row.public, not_after=row.not_after)
+        phones.setdefault(row.member, []).append(key)
+    known = tuple(
+        RosterMember(
+            id=row.id, active=row.active, valid_until=row.valid_until, keys=tuple(phones.get(row.id, ()))
+        )
+        for row in connection.execute(members.select().order_by(members.c.id))
+    )
+    return issuer, known
+
+
+def digest(issuer: IssuerKey, known: Sequence[RosterMember]) -> str:
+    text = hashlib.sha256(issuer.model_dump_json().encode())
+    for member in known:
+        text.update(b"\n" + member.model_dump_json().encode())
+    return text.hexdigest()
+
+
+class RosterService:
+    """`run()` makes and pushes; `changed()` and `reported()` only note what it has to do."""
+
+    def __init__(self, database: Database, clock: Clock, keys: Keys, downlink: Downlink) -> None:
+        self._database = database
+        self._clock = clock
+        self._keys = keys
+        self._downlink = downlink
+        self._versions: dict[str, int] = {}
+        self._behind: set[str] = set()
+        self._pushed_s: dict[str, float] = {}
+        self._stale = True
+        self._wake = asyncio.Event()
+
+    def changed(self) -> None:
+        """Members, keys or stations changed."""
+        self._stale = True
+        self._wake.set()
+
+    def reported(self, station: str, version: int) -> None:
+        """A station told which roster it runs."""
+        wanted = self._versions.get(station)
+        if wanted is None or version >= wanted:
+            return
+        now_s = self._clock.monotonic()
+        if now_s - self._pushed_s.get(station, -_PUSH_AGAIN_S) >= _PUSH_AGAIN_S:
+            self._behind.add(station)
+            self._wake.set()
+
+    async def run(self) -> None:
+        while True:
+            self._wake.clear()
+            if self._stale:
+                self._stale = False
+                await self._renew()
+            behind, self._behind = sorted(self._behind), set()
+            for station in behind:
+                await self._push(station)
+            try:
+                await asyncio.wait_for(self._wake.wait(), _LOOK_EVERY_S)
+            except TimeoutError:
+                self._stale = True
+
+    async def _renew(self) -> None:
+        now = self._clock.now()
+
+        def renew(connection: sa.Connection) -> dict[str, int]:
+            text = digest(*contents(connection, self._keys, now))
+            old = {row.station: row for row in connection.execute(rosters.select())}
+            new = []
+            for station in connection.scalars(sa.select(stations.c.id)):
+                known = old.get(station)
+                if known and known.digest == text and now - known.issued_at < RENEWED_AFTER:
+                    continue
+                version = known.version + 1 if known else 1
+                new.append({"station": station, "version": version, "digest": text, "issued_at": now})
+            upsert(connection, rosters, new)
+            return dict(connection.execute(sa.select(rosters.c.station, rosters.c.version)).tuples().all())
+
+        versions = await self._database.write(renew)
+        self._behind |= {name for name, version in versions.items() if self._versions.get(name) != version}
+        self._versions = versions
+
+    async def _push(self, station: str) -> None:
+        def build(connection: sa.Connection) -> bytes | None:
+            row = connection.execute(rosters.select().where(rosters.c.station == station)).one()
+            issuer, known = contents(connection, self._keys, self._clock.now())
+            if digest(issuer, known) != row.digest:
+                return None  # it changed in this moment; another version is about to be made
+            roster = Roster(
+                station=station, version=row.version, issued_at=row.issued_at, issuers=(issuer,), members=known
+            )
+            return sign("document", roster.model_dump_json(), self._keys.hub)
+
+        payload = await self._database.read(build)
+        if payload is None:
+            self.changed()
+        elif await self._downlink.send(station, Down.DOCUMENT, payload):
+            self._pushed_s[station] = self._clock.monotonic()

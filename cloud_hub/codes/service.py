@@ -1,0 +1,183 @@
+"""The member's phone: one-time tickets, sessions, certified keys. The private key never leaves the phone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import sqlalchemy as sa
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from cloud_hub import audit
+from cloud_hub.clock import Clock
+from cloud_hub.codes.models import DemoMember, NewPhoneKey, PhoneKeyCertificate, PhoneMember, PhoneTicket, Visit, Visits
+from cloud_hub.keys import ISSUER_KID, Keys
+from cloud_hub.members.models import Occupation
+from cloud_hub.problems import Problem
+from cloud_hub.storage.database import Database
+from cloud_hub.storage.schema import members, phone_keys, phone_sessions, phone_tickets, stations, visits
+from cloud_hub.tokens import new_token, token_hash
+from station_agent.wire import membership_code
+from station_agent.wire.documents import Algorithm
+from station_agent.wire.kinds import Credential
+
+TICKET_LIFETIME = timedelta(seconds=60)
+PHONE_LIFETIME = timedelta(days=30)
+CERTIFICATE_LIFETIME = timedelta(days=14)
+KEYS_MAX = 4  # as many as a roster holds for one member: phones that people really use
+VISITS_SHOWN = 100
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class CodeService:
+    def __init__(self, database: Database, clock: Clock, keys: Keys, changed: Callable[[], None]) -> None:
+        """`changed` is called when a key was registered, so that the rosters follow."""
+        self._database = database
+        self._clock = clock
+        self._keys = keys
+        self._changed = changed
+
+    async def issue_ticket(self, member: str, issuer: str) -> PhoneTicket:
+        """Raises Problem 404."""
+        token = new_token()
+        now = self._clock.now()
+
+        def insert(connection: sa.Connection) -> None:
+            _member(connection, member)
+            connection.execute(phone_tickets.delete().where(phone_tickets.c.expires_at <= now))
+            connection.execute(
+                phone_tickets.insert().values(
+                    token_hash=token_hash(token), member=member, expires_at=now + TICKET_LIFETIME
+                )
+            )
+            audit.record(connection, now, issuer, "phone.ticket", member)
+
+        await self._database.write(insert)
+        return PhoneTicket(url=f"/m?t={token}", expires_at=now + TICKET_LIFETIME)
+
+    async def use_ticket(self, ticket: str) -> tuple[str, str]:
+        """The member and a new phone session's token. Raises Problem 401 for a used, old or unknown ticket."""
+        token = new_token()
+        now = self._clock.now()
+
+        def begin(connection: sa.Connection) -> str:
+            used = connection.execute(
+                phone_tickets.delete()
+                .where(phone_tickets.c.token_hash == token_hash(ticket))
+                .returning(phone_tickets.c.member, phone_tickets.c.expires_at)
+            ).first()
+            if used is None or used.expires_at <= now:
+                raise Problem(401, "ticket-used-up", "This link was used or is too old: open the page again.")
+            connection.execute(phone_sessions.delete().where(phone_sessions.c.expires_at <= now))
+            connection.execute(
+                phone_sessions.insert().values(
+                    token_hash=token_hash(token), member=used.member, expires_at=now + PHONE_LIFETIME
+                )
+            )
+            return str(used.member)
+
+        return await self._database.write(begin), token
+
+    async def member_of(self, token: str) -> str | None:
+        query = sa.select(phone_sessions.c.member).where(
+            phone_sessions.c.token_hash == token_hash(token), phone_sessions.c.expires_at > self._clock.now()
+        )
+        return await self._database.read(lambda c: c.scalar(query))
+
+    async def phone_member(self, member: str) -> PhoneMember:
+        row = await self._database.read(lambda c: _member(c, member))
+        return PhoneMember(
+            member=row.id,
+            name=row.name,
+            occupation=Occupation(row.occupation),
+            active=row.active,
+            valid_until=row.valid_until,
+            server_time=self._clock.now(),
+        )
+
+    async def register_key(self, member: str, new: NewPhoneKey) -> PhoneKeyCertificate:
+        """Certifies the key. Raises Problem 422 for what is no public key."""
+        public = bytes.fromhex(new.public)
+        if not _is_public(new.algorithm, public):
+            raise Problem(422, "not-a-key", f"public is not the 33 bytes of an {new.algorithm} key (see /docs).")
+        now = self._clock.now()
+        day = (now + CERTIFICATE_LIFETIME - _EPOCH).days
+        certificate = membership_code.certify(self._keys.issuer, ISSUER_KID, member, public, day)
+        kid = membership_code.public_kid(public)
+        key = phone_keys.c
+
+        def replace(connection: sa.Connection) -> None:
+            connection.execute(
+                phone_keys.delete().where(
+                    key.member == member, (key.not_after <= now) | (key.public == new.public)
+                )
+            )
+            kept = (
+                sa.select(key.public)
+                .where(key.member == member)
+                .order_by(key.created_at.desc(), key.public)
+                .limit(KEYS_MAX - 1)
+            )
+            connection.execute(phone_keys.delete().where(key.member == member, key.public.not_in(kept)))
+            connection.execute(
+                phone_keys.insert().values(
+                    member=member,
+                    public=new.public,
+                    kid=kid,
+                    algorithm=new.algorithm,
+                    not_after=certificate.not_after,
+                    created_at=now,
+                )
+            )
+            audit.record(connection, now, f"member:{member}", "phone.key", member, {"kid": kid})
+
+        await self._database.write(replace)
+        self._changed()
+        return PhoneKeyCertificate(
+            kid=kid,
+            certificate=membership_code.certificate_bytes(certificate).hex(),
+            not_after=certificate.not_after,
+        )
+
+    async def visits(self, member: str) -> Visits:
+        query = (
+            sa.select(visits, stations.c.profile)
+            .join(stations, stations.c.id == visits.c.station)
+            .where(visits.c.member == member)
+            .order_by(visits.c.at.desc())
+            .limit(VISITS_SHOWN)
+        )
+        rows = await self._database.read(lambda c: c.execute(query).all())
+        return Visits(
+            items=[
+                Visit(
+                    station=row.station,
+                    station_name=row.profile["station"]["name"],
+                    at=row.at,
+                    credential=Credential(row.credential),
+                )
+                for row in rows
+            ]
+        )
+
+    async def demo_members(self) -> list[DemoMember]:
+        query = members.select().where(members.c.active).order_by(members.c.name).limit(200)
+        rows = await self._database.read(lambda c: c.execute(query).all())
+        return [DemoMember(member=row.id, name=row.name, occupation=Occupation(row.occupation)) for row in rows]
+
+
+def _member(connection: sa.Connection, member: str) -> sa.Row[tuple[object, ...]]:
+    row = connection.execute(members.select().where(members.c.id == member)).first()
+    if row is None:
+        raise Problem(404, "no-such-member", f"There is no member {member}.")
+    return row
+
+
+def _is_public(algorithm: Algorithm, public: bytes) -> bool:
+    if algorithm is Algorithm.ED25519:
+        return public[0] == 0
+    try:
+        ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), public)
+    except ValueError:
+        return False
+    return True

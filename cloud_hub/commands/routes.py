@@ -1,0 +1,34 @@
+"""Ordering a station to do something, and seeing what became of it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+
+from cloud_hub.access import HubDep, Operator, Viewer
+from cloud_hub.commands.models import Command, NewCommand
+from station_agent.wire.model import StationId
+
+router = APIRouter(tags=["commands"])
+
+
+@router.post("/stations/{station}/commands", operation_id="sendCommand", status_code=202)
+async def send_command(station: StationId, new: NewCommand, hub: HubDep, user: Operator) -> Command:
+    """Signs the order and sends it at once; what becomes of it comes over the live stream. Needs a reason."""
+    return await hub.commands.send(station, new.order, user.user, new.reason)
+
+
+@router.get("/stations/{station}/commands", operation_id="listStationCommands")
+async def list_station_commands(
+    station: StationId, hub: HubDep, _: Viewer, limit: Annotated[int, Query(ge=1, le=200)] = 50
+) -> list[Command]:
+    """The newest commands of a station, newest first."""
+    await hub.stations.known(station)
+    return await hub.commands.of_station(station, limit)
+
+
+@router.get("/commands/{command}", operation_id="getCommand")
+async def get_command(command: UUID, hub: HubDep, _: Viewer) -> Command:
+    return await hub.commands.get(command)

@@ -1,0 +1,134 @@
+"""Composition root: the hub's parts, made once and wired by hand, and the order in which they start and stop."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from cloud_hub import audit
+from cloud_hub.broker import Broker
+from cloud_hub.clock import Clock, SystemClock
+from cloud_hub.codes.roster import RosterService
+from cloud_hub.codes.service import CodeService
+from cloud_hub.commands.service import CommandService
+from cloud_hub.counters import Counters
+from cloud_hub.events.queries import EventQueries
+from cloud_hub.ingest.service import Ingest
+from cloud_hub.keys import Keys, load_keys
+from cloud_hub.live.feed import Feed
+from cloud_hub.members.service import MemberService
+from cloud_hub.nats_link import NatsLink
+from cloud_hub.settings import Settings
+from cloud_hub.stations.board import Board
+from cloud_hub.stations.service import StationService
+from cloud_hub.storage.database import Database
+from cloud_hub.supervisor import Supervisor
+from cloud_hub.users.service import Users
+from cloud_hub.video.pictures import Pictures
+from cloud_hub.video.relay import Relay, View
+from cloud_hub.video.tickets import Tickets
+
+
+@dataclass(frozen=True, slots=True)
+class Hub:
+    """What routes reach. `keys.derived(purpose)` gives the HMAC secret of a kind of ticket."""
+
+    settings: Settings
+    clock: Clock
+    keys: Keys
+    database: Database
+    counters: Counters
+    feed: Feed
+    broker: Broker
+    nats: NatsLink
+    ingest: Ingest
+    stations: StationService
+    events: EventQueries
+    commands: CommandService
+    members: MemberService
+    codes: CodeService
+    rosters: RosterService
+    users: Users
+    relay: Relay
+    pictures: Pictures
+    tickets: Tickets
+    supervisor: Supervisor
+
+    async def has_camera(self, station: str, camera: str) -> bool:
+        """Raises Problem 404 for an unknown station."""
+        return camera in (await self.stations.known(station)).profile.cameras
+
+
+def build_hub(settings: Settings, clock: Clock, keys: Keys, database: Database) -> Hub:
+    """The parts, wired; nothing runs and no file is touched yet."""
+    counters = Counters()
+    feed = Feed()
+    board = Board()
+    broker = Broker(settings.data, settings.broker_port, settings.mqtt_port)
+    nats = NatsLink(broker)
+    rosters = RosterService(database, clock, keys, nats)
+    commands = CommandService(database, clock, keys.hub, nats, feed)
+
+    async def stations_changed() -> None:
+        broker.set_stations(await stations.broker_users())
+        rosters.changed()
+
+    stations = StationService(
+        database, clock, settings, board, feed, keys.hub.public_key(), lambda: broker.ports.mqtt, stations_changed
+    )
+
+    async def view_ended(view: View) -> None:
+        detail = {"started_at": view.started_at.isoformat(), "bytes": view.bytes, "end": view.end}
+        subject = f"{view.station}/{view.camera}"
+        await database.write(lambda c: audit.record(c, view.ended_at, view.user, "camera.watch", subject, detail))
+
+    tickets = Tickets(keys.derived("video"))
+    return Hub(
+        settings=settings,
+        clock=clock,
+        keys=keys,
+        database=database,
+        counters=counters,
+        feed=feed,
+        broker=broker,
+        nats=nats,
+        ingest=Ingest(database, clock, counters, nats, feed, board, stations, commands, rosters),
+        stations=stations,
+        events=EventQueries(database),
+        commands=commands,
+        members=MemberService(database, clock, rosters.changed),
+        codes=CodeService(database, clock, keys, rosters.changed),
+        rosters=rosters,
+        users=Users(database, clock),
+        relay=Relay(tickets, commands.carry_out, view_ended, clock),
+        pictures=Pictures(tickets, commands.carry_out, clock),
+        tickets=tickets,
+        supervisor=Supervisor(),
+    )
+
+
+@asynccontextmanager
+async def open_hub(settings: Settings, clock: Clock | None = None) -> AsyncIterator[Hub]:
+    """A hub whose services run. Raises BadSettings. On leaving, intake stops first and the database last."""
+    settings.check()
+    settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    keys = load_keys(settings.data)
+    async with Database.open(settings.data / "hub.sqlite") as database:
+        hub = build_hub(settings, clock or SystemClock(), keys, database)
+        try:
+            await hub.stations.load()
+            hub.broker.prepare(await hub.stations.broker_users())
+            async with hub.supervisor as supervisor:
+                # Stopped in the opposite order: nothing comes in any more, then the rest, the broker last.
+                supervisor.keep("broker", hub.broker.run)
+                supervisor.keep("nats", hub.nats.run)
+                supervisor.keep("stations.save", hub.stations.save)
+                supervisor.keep("stations.watch", hub.stations.watch)
+                supervisor.keep("rosters", hub.rosters.run)
+                supervisor.keep("commands", hub.commands.run)
+                supervisor.keep("ingest", hub.ingest.run)
+                yield hub
+                await hub.relay.close()
+        finally:
+            hub.users.close()

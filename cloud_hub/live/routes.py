@@ -1,0 +1,45 @@
+"""The live stream: server-sent events."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from fastapi.responses import StreamingResponse
+
+from cloud_hub.access import HubDep, Viewer
+from cloud_hub.live.feed import READERS_MAX, Feed
+from cloud_hub.problems import Problem
+from station_agent.wire.model import StationId
+
+router = APIRouter(tags=["live"])
+
+HEARTBEAT_S = 15.0  # proxies cut what is silent for a minute
+
+
+@router.get(
+    "/live",
+    operation_id="openLive",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
+)
+async def open_live(
+    hub: HubDep, _: Viewer, station: Annotated[StationId | None, Query(description="only this one's")] = None
+) -> StreamingResponse:
+    """Events `station` (a Station), `event` (a TimelineItem), `command` (a Command), `reading` (LatestReadings of one
+    station), `resync` (read everything again). Nothing is repeated after a reconnect: read, then watch."""
+    if hub.feed.full:
+        raise Problem(503, "too-many-streams", f"{READERS_MAX} live streams are open: close some pages.")
+    return StreamingResponse(
+        _stream(hub.feed, station),
+        media_type="text/event-stream",
+        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+    )
+
+
+async def _stream(feed: Feed, station: str | None) -> AsyncIterator[str]:
+    with feed.reader(station) as reader:
+        yield "retry: 1000\n\n"
+        async for message in reader.messages(HEARTBEAT_S):
+            yield ":\n\n" if message is None else f"event: {message.topic}\ndata: {message.data}\n\n"

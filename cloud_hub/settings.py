@@ -1,0 +1,78 @@
+"""What the hub is told when it starts. Every value comes from the command line or its YIZHAN_... variable (cli.py)."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
+
+DIST = Path(__file__).parent / "web" / "dist"
+
+VIRTUAL_DOORS = {"demo-01": "http://127.0.0.1:8101/", "demo-02": "http://127.0.0.1:8102/"}
+
+
+class BadSettings(Exception):
+    """The hub cannot start like this; the message says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """`broker_port` and `mqtt_port` 0: a free one is chosen once and kept in the data directory."""
+
+    data: Path
+    host: str = "127.0.0.1"
+    port: int = 8000
+    public_url: str = ""
+    broker_port: int = 0
+    mqtt_port: int = 0
+    demo: bool = False
+    union_token: SecretStr | None = None
+    dist: Path = DIST
+    virtual_doors: Mapping[str, str] = field(default_factory=lambda: dict(VIRTUAL_DOORS))
+
+    @property
+    def url(self) -> str:
+        """The address that browsers and stations use, without a slash at its end."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return self.public_url or f"http://{host}:{self.port}"
+
+    @property
+    def secure(self) -> bool:
+        return self.url.startswith("https://")
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        """The Host names that requests may carry; any other is another site's page that points at us."""
+        names = {urlsplit(self.url).hostname or ""}
+        if is_loopback(self.host):
+            names |= {"127.0.0.1", "localhost", "::1"}
+        return frozenset(names)
+
+    def check(self) -> None:
+        """Raises BadSettings."""
+        parts = urlsplit(self.url)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.path or parts.query:
+            raise BadSettings(f"--public-url {self.url!r} must look like https://hub.example, without a path")
+        if self.demo and not is_loopback(self.host):
+            raise BadSettings(
+                f"--demo makes log-ins and phones for everybody to try, so it serves this machine only: "
+                f"leave out --host {self.host}"
+            )
+        if not is_loopback(parts.hostname) and parts.scheme != "https":
+            raise BadSettings(
+                f"{self.url} is not on this machine, and passwords must not travel there unencrypted: "
+                "put a TLS proxy in front and give its address by --public-url https://..."
+            )
+
+
+def is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,144 @@
+"""What the database knows of stations: counts, open alarms, readings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import sqlalchemy as sa
+
+from cloud_hub.stations.models import Alarm, LatestReading, LatestReadings, Point, ReadingSeries, Series
+from cloud_hub.storage.schema import alarms, latest_readings, rosters, telemetry, visits
+from station_agent.wire.kinds import AlarmKind
+
+POINTS_MAX = 1_500  # a chart is about that many pixels wide
+_ROWS_MAX = 50_000  # a month of minutes
+_CLIMATE = {"temperature": "temperature_c", "humidity": "humidity_pct"}
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    visits_today: int
+    alarms_open: int
+    temperature_c: float | None
+    humidity_pct: float | None
+
+
+def counts(connection: sa.Connection, zones: Mapping[str, str], now: datetime) -> dict[str, Counts]:
+    """For each station of `zones` (id -> its time zone, which says when its day began)."""
+    names = list(zones)
+    today: dict[str, int] = {}
+    for zone in set(zones.values()):
+        query = (
+            sa.select(visits.c.station, sa.func.count())
+            .where(visits.c.station.in_([n for n in names if zones[n] == zone]), visits.c.at >= midnight(now, zone))
+            .group_by(visits.c.station)
+        )
+        today |= dict(connection.execute(query).tuples().all())
+    open_query = (
+        sa.select(alarms.c.station, sa.func.count())
+        .where(alarms.c.station.in_(names), alarms.c.cleared_at.is_(None))
+        .group_by(alarms.c.station)
+    )
+    alarms_open = dict(connection.execute(open_query).tuples().all())
+    climate: dict[str, dict[str, float]] = {}
+    points = latest_readings.select().where(
+        latest_readings.c.station.in_(names),
+        latest_readings.c.point.in_(list(_CLIMATE)),
+        latest_readings.c.quality == "good",
+    )
+    for row in connection.execute(points.order_by(latest_readings.c.device)):
+        if isinstance(row.value, int | float):
+            climate.setdefault(row.station, {}).setdefault(_CLIMATE[row.point], float(row.value))
+    return {
+        name: Counts(
+            visits_today=today.get(name, 0),
+            alarms_open=alarms_open.get(name, 0),
+            temperature_c=climate.get(name, {}).get("temperature_c"),
+            humidity_pct=climate.get(name, {}).get("humidity_pct"),
+        )
+        for name in names
+    }
+
+
+def midnight(now: datetime, zone: str) -> datetime:
+    """When the day of `now` began in `zone`; a zone that this machine does not know counts as Shanghai's."""
+    try:
+        local = now.astimezone(ZoneInfo(zone))
+    except (ZoneInfoNotFoundError, ValueError):
+        local = now.astimezone(ZoneInfo("Asia/Shanghai"))
+    return local.replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def open_alarms(connection: sa.Connection, station: str) -> list[Alarm]:
+    query = (
+        alarms.select()
+        .where(alarms.c.station == station, alarms.c.cleared_at.is_(None))
+        .order_by(alarms.c.raised_at.desc(), alarms.c.alarm, alarms.c.subject)
+    )
+    return [
+        Alarm(alarm=AlarmKind(row.alarm), subject=row.subject, detail=row.detail, raised_at=row.raised_at)
+        for row in connection.execute(query)
+    ]
+
+
+def roster_version(connection: sa.Connection, station: str) -> int:
+    """The newest roster made for the station; 0 before the first."""
+    return connection.scalar(sa.select(rosters.c.version).where(rosters.c.station == station)) or 0
+
+
+def latest(connection: sa.Connection, station: str) -> LatestReadings:
+    query = (
+        latest_readings.select()
+        .where(latest_readings.c.station == station)
+        .order_by(latest_readings.c.device, latest_readings.c.point)
+    )
+    return LatestReadings(
+        station=station,
+        readings=[
+            LatestReading(
+                device=row.device, point=row.point, value=row.value, unit=row.unit, quality=row.quality, at=row.at
+            )
+            for row in connection.execute(query)
+        ],
+    )
+
+
+def series(
+    connection: sa.Connection, station: str, device: str | None, point: str | None, since: datetime
+) -> ReadingSeries:
+    """Each datapoint's measurements since `since`, evenly thinned to POINTS_MAX."""
+    query = (
+        sa.select(telemetry.c.body)
+        .where(telemetry.c.station == station, telemetry.c.at >= since, telemetry.c.kind == "readings")
+        .order_by(telemetry.c.at)
+        .limit(_ROWS_MAX)
+    )
+    found: dict[tuple[str, str], list[Point]] = {}
+    units: dict[tuple[str, str], str] = {}
+    for body in connection.execute(query).scalars():
+        for reading in _readings(body):
+            name = (reading["device"], reading["point"])
+            if device in (None, name[0]) and point in (None, name[1]):
+                at = datetime.fromisoformat(reading["at"])
+                found.setdefault(name, []).append((at, reading["value"], reading["quality"]))
+                units[name] = reading["unit"]
+    return ReadingSeries(
+        series=[
+            Series(device=name[0], point=name[1], unit=units[name], points=_thinned(points))
+            for name, points in sorted(found.items())
+        ]
+    )
+
+
+def _readings(body: Any) -> list[dict[str, Any]]:
+    readings: list[dict[str, Any]] = body["readings"]
+    return readings
+
+
+def _thinned(points: list[Point]) -> list[Point]:
+    step = -(-len(points) // POINTS_MAX)
+    return points[::step] if step > 1 else points

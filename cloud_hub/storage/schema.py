@@ -1,0 +1,261 @@
+"""The hub's tables (SQLAlchemy Core). Only what SQLite and PostgreSQL both have.
+
+Times are whole microseconds since 1970 UTC: one meaning in every database, and fast to compare. JSON is text with
+escapes only, so no byte that a station sends is refused by a database's own idea of JSON or of text.
+Migrations (migrations/) lead to exactly this; a test compares them.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.types import TypeDecorator
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class Moment(TypeDecorator[datetime]):
+    """An aware datetime, kept as microseconds since 1970 UTC."""
+
+    impl = sa.BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> int | None:
+        return None if value is None else (value - _EPOCH) // _MICROSECOND
+
+    def process_result_value(self, value: Any | None, dialect: sa.Dialect) -> datetime | None:
+        return None if value is None else _EPOCH + value * _MICROSECOND
+
+
+class Json(TypeDecorator[Any]):
+    """Any JSON value, kept as ASCII text."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any | None, dialect: sa.Dialect) -> str | None:
+        return json.dumps(value, separators=(",", ":"))
+
+    def process_result_value(self, value: Any | None, dialect: sa.Dialect) -> Any:
+        return None if value is None else json.loads(value)
+
+
+metadata = sa.MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+    }
+)
+
+_STATION = sa.String(32)
+_SPOOL = sa.String(36)
+_MEMBER = sa.String(16)
+_TOKEN = sa.String(64)  # SHA-256 in hex: a stolen database opens no session
+
+stations = sa.Table(
+    "stations",
+    metadata,
+    sa.Column("id", _STATION, primary_key=True),
+    sa.Column("profile", Json, nullable=False),
+    sa.Column("broker_secret", sa.String(64), nullable=False),
+    sa.Column("created_at", Moment, nullable=False),
+    sa.Column("last_state", Json),  # StationState; written now and then, the newest is in memory
+    sa.Column("last_seen", Moment),
+)
+
+station_streams = sa.Table(
+    "station_streams",
+    metadata,
+    sa.Column("station", _STATION, primary_key=True),
+    sa.Column("spool", _SPOOL, primary_key=True),
+    sa.Column("stream", sa.String(16), primary_key=True),
+    sa.Column("mark", sa.BigInteger, nullable=False),
+)
+
+events = sa.Table(
+    "events",
+    metadata,
+    sa.Column("station", _STATION, primary_key=True),
+    sa.Column("spool", _SPOOL, primary_key=True),
+    sa.Column("seq", sa.BigInteger, primary_key=True),
+    sa.Column("at", Moment, nullable=False),  # repaired where the station's clock was wrong
+    sa.Column("reported_at", Moment, nullable=False),
+    sa.Column("received_at", Moment, nullable=False),
+    sa.Column("kind", sa.String(48), nullable=False),
+    sa.Column("member", _MEMBER),
+    sa.Column("body", Json, nullable=False),
+    sa.Index(None, "at"),
+    sa.Index(None, "station", "at"),
+    sqlite_with_rowid=False,
+)
+
+telemetry = sa.Table(
+    "telemetry",
+    metadata,
+    sa.Column("station", _STATION, primary_key=True),
+    sa.Column("at", Moment, primary_key=True),
+    sa.Column("spool", _SPOOL, primary_key=True),
+    sa.Column("seq", sa.BigInteger, primary_key=True),
+    sa.Column("kind", sa.String(48), nullable=False),
+    sa.Column("body", Json, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+latest_readings = sa.Table(
+    "latest_readings",
+    metadata,
+    sa.Column("station", _STATION, primary_key=True),
+    sa.Column("device", sa.String(48), primary_key=True),
+    sa.Column("point", sa.String(48), primary_key=True),
+    sa.Column("value", Json, nullable=False),
+    sa.Column("unit", sa.String(16), nullable=False),
+    sa.Column("quality", sa.String(8), nullable=False),
+    sa.Column("at", Moment, nullable=False),
+)
+
+visits = sa.Table(
+    "visits",
+    metadata,
+    sa.Column("station", _STATION, primary_key=True),
+    sa.Column("attempt", sa.String(36), primary_key=True),
+    sa.Column("at", Moment, nullable=False),
+    sa.Column("member", _MEMBER),
+    sa.Column("credential", sa.String(16), nullable=False),
+    sa.Index(None, "station", "at"),
+    sa.Index(None, "member", "at"),
+)
+
+alarms = sa.Table(
+    "alarms",
+    metadata,
+    sa.Column("station", _STATION, primary_key=True),
+    sa.Column("alarm", sa.String(32), primary_key=True),
+    sa.Column("subject", sa.String(48), primary_key=True),
+    sa.Column("detail", sa.Text, nullable=False),
+    sa.Column("raised_at", Moment, nullable=False),
+    sa.Column("cleared_at", Moment),
+)
+
+members = sa.Table(
+    "members",
+    metadata,
+    sa.Column("id", _MEMBER, primary_key=True),
+    sa.Column("name", sa.String(60), nullable=False),
+    sa.Column("occupation", sa.String(24), nullable=False),
+    sa.Column("active", sa.Boolean, nullable=False),
+    sa.Column("valid_until", Moment),
+    sa.Column("created_at", Moment, nullable=False),
+    sa.Index(None, "name", "id"),
+)
+
+phone_keys = sa.Table(
+    "phone_keys",
+    metadata,
+    sa.Column("member", _MEMBER, sa.ForeignKey("members.id"), primary_key=True),
+    sa.Column("public", sa.String(66), primary_key=True),
+    sa.Column("kid", sa.SmallInteger, nullable=False),
+    sa.Column("algorithm", sa.String(16), nullable=False),
+    sa.Column("not_after", Moment, nullable=False),
+    sa.Column("created_at", Moment, nullable=False),
+)
+
+phone_tickets = sa.Table(
+    "phone_tickets",
+    metadata,
+    sa.Column("token_hash", _TOKEN, primary_key=True),
+    sa.Column("member", _MEMBER, sa.ForeignKey("members.id"), nullable=False),
+    sa.Column("expires_at", Moment, nullable=False),
+)
+
+phone_sessions = sa.Table(
+    "phone_sessions",
+    metadata,
+    sa.Column("token_hash", _TOKEN, primary_key=True),
+    sa.Column("member", _MEMBER, sa.ForeignKey("members.id"), nullable=False),
+    sa.Column("expires_at", Moment, nullable=False),
+)
+
+faces = sa.Table(
+    "faces",
+    metadata,
+    sa.Column("member", _MEMBER, primary_key=True),
+    sa.Column("station", _STATION, primary_key=True),
+    sa.Column("templates", sa.Integer, nullable=False),
+    sa.Column("consent_until", Moment, nullable=False),
+)
+
+rosters = sa.Table(
+    "rosters",
+    metadata,
+    sa.Column("station", _STATION, sa.ForeignKey("stations.id"), primary_key=True),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("digest", sa.String(64), nullable=False),  # of what the version says, whoever signs it when
+    sa.Column("issued_at", Moment, nullable=False),
+)
+
+commands = sa.Table(
+    "commands",
+    metadata,
+    sa.Column("id", sa.String(36), primary_key=True),
+    sa.Column("station", _STATION, sa.ForeignKey("stations.id"), nullable=False),
+    sa.Column("kind", sa.String(32), nullable=False),
+    sa.Column("order", Json, nullable=False),
+    sa.Column("actor", sa.String(80), nullable=False),
+    sa.Column("reason", sa.String(200), nullable=False),
+    sa.Column("issued_at", Moment, nullable=False),
+    sa.Column("expires_at", Moment, nullable=False),
+    sa.Column("status", sa.String(16), nullable=False),
+    sa.Column("told_by_station", sa.Boolean, nullable=False),  # the status; what a station tells wins
+    sa.Column("detail", sa.Text, nullable=False),
+    sa.Column("result", Json, nullable=False),
+    sa.Column("accepted_at", Moment),
+    sa.Column("settled_at", Moment),
+    sa.Index(None, "station", "issued_at"),
+    sa.Index(None, "status", "expires_at"),
+)
+
+users = sa.Table(
+    "users",
+    metadata,
+    sa.Column("user", sa.String(40), primary_key=True),
+    sa.Column("name", sa.String(60), nullable=False),
+    sa.Column("role", sa.String(16), nullable=False),
+    sa.Column("password_hash", sa.String(200), nullable=False),
+    sa.Column("created_at", Moment, nullable=False),
+)
+
+sessions = sa.Table(
+    "sessions",
+    metadata,
+    sa.Column("token_hash", _TOKEN, primary_key=True),
+    sa.Column("user", sa.String(40), sa.ForeignKey("users.user"), nullable=False),
+    sa.Column("expires_at", Moment, nullable=False),
+)
+
+audit = sa.Table(
+    "audit",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("at", Moment, nullable=False),
+    sa.Column("actor", sa.String(80), nullable=False),
+    sa.Column("action", sa.String(40), nullable=False),
+    sa.Column("subject", sa.String(120), nullable=False),
+    sa.Column("detail", Json, nullable=False),
+    sa.Index(None, "at"),
+)
+
+rejected = sa.Table(
+    "rejected",
+    metadata,
+    sa.Column("source", sa.String(64), primary_key=True),
+    sa.Column("reason", sa.String(64), primary_key=True),
+    sa.Column("count", sa.BigInteger, nullable=False),
+    sa.Column("last_at", Moment, nullable=False),
+    sa.Column("last_detail", sa.Text, nullable=False),
+)
