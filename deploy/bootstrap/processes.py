@@ -118,10 +118,11 @@ def last_lines(path: Path, count: int = 15) -> str:
 
 
 def interrupt_on_termination() -> None:
-    """Makes SIGTERM and SIGHUP behave as Ctrl-C does: unwind, clean up, end."""
+    """Makes SIGTERM and SIGHUP behave as Ctrl-C does: unwind, clean up, end. Ctrl-C itself too, which a shell
+    that starts us in the background has us ignore."""
 
     def raise_interrupt(_number: int, _frame: object) -> None:
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGTERM, raise_interrupt)
-    signal.signal(signal.SIGHUP, raise_interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, raise_interrupt)
