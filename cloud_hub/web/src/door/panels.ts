@@ -1,6 +1,8 @@
 /** The hands of the visitor: show a code, show a face, try the door, change the weather. */
 import { h } from "../plain/dom.ts";
 import { Problem } from "../plain/http.ts";
+import { currentLanguage } from "../plain/language.ts";
+import { occupationName } from "../plain/occupations.ts";
 import {
   moveDoor,
   type Phone,
@@ -55,7 +57,7 @@ export function codePanel(words: Words, say: Say, people: Phone[]): HTMLElement 
         onclick: () => void told(words, say, () => shown(person)),
       },
       h("b", {}, person.name),
-      h("small", {}, person.occupation),
+      h("small", {}, occupationName(currentLanguage(), person.occupation)),
     ),
   );
 

@@ -1,6 +1,7 @@
 /** What the worker sees: large, high in contrast, nothing to learn. */
 import { h, svg } from "../plain/dom.ts";
 import { currentLanguage } from "../plain/language.ts";
+import { occupationName } from "../plain/occupations.ts";
 import type { Person, Visit } from "./phone.ts";
 import { qrPicture } from "./qr.ts";
 import type { Kept } from "./store.ts";
@@ -67,7 +68,7 @@ export function chooseView(words: Words, chrome: Chrome, people: Person[], pick:
       "button",
       { type: "button", class: "person", "data-member": person.member, onclick: () => pick(person.member) },
       h("span", { class: "initial", "aria-hidden": "true" }, person.name.slice(0, 1)),
-      h("span", {}, h("b", {}, person.name), h("small", {}, person.occupation)),
+      h("span", {}, h("b", {}, person.name), h("small", {}, occupationName(currentLanguage(), person.occupation))),
     ),
   );
   return page(
@@ -90,7 +91,7 @@ export function codeView(words: Words, chrome: Chrome, kept: Kept, change: () =>
     h(
       "section",
       { class: "card code" },
-      h("h1", {}, kept.name, h("small", {}, kept.occupation)),
+      h("h1", {}, kept.name, h("small", {}, occupationName(currentLanguage(), kept.occupation))),
       qr,
       h(
         "div",
@@ -141,7 +142,7 @@ function visitLines(words: Words, visits: Visit[] | null): HTMLElement[] {
       h(
         "p",
         { class: "visit" },
-        h("b", {}, visit.station_name ?? visit.station),
+        h("b", {}, visit.station_name),
         h("span", {}, `${by[visit.credential] ?? visit.credential} · ${momentOf(visit.at)}`),
       ),
     );

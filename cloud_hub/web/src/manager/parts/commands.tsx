@@ -1,0 +1,48 @@
+/** What was ordered at a station, by whom and why, and what became of it. */
+import { useQuery } from "@tanstack/react-query";
+import { Card } from "antd";
+import { useTranslation } from "react-i18next";
+import { type Command, commandsQuery, type StationDetail } from "../api.ts";
+import { when } from "../words.ts";
+import { Loaded, Nothing } from "./notices.tsx";
+import { commandTone, Dot } from "./status.tsx";
+
+export function CommandsCard({ station }: { station: StationDetail }) {
+  const { t } = useTranslation();
+  const query = useQuery(commandsQuery(station.id));
+  return (
+    <Card title={t("station.commands")} className="scrolling">
+      <Loaded query={query}>
+        {(commands) =>
+          commands.length === 0 ? (
+            <Nothing>{t("station.noCommands")}</Nothing>
+          ) : (
+            <ul className="commands" data-testid="commands">
+              {commands.map((command) => (
+                <Row key={command.id} command={command} />
+              ))}
+            </ul>
+          )
+        }
+      </Loaded>
+    </Card>
+  );
+}
+
+function Row({ command }: { command: Command }) {
+  const { t } = useTranslation();
+  const text = command.kind === "sign.text" ? `“${String(command.order["text"] ?? "")}”` : "";
+  return (
+    <li>
+      <time dateTime={command.issued_at}>{when(command.issued_at)}</time>
+      <span>
+        <b>{t(`command.${command.kind}`)}</b> {text}
+        <small>
+          {command.actor} · {command.reason}
+          {command.detail && ` · ${command.detail}`}
+        </small>
+      </span>
+      <Dot tone={commandTone(command.status)}>{t(`status.${command.status}`)}</Dot>
+    </li>
+  );
+}

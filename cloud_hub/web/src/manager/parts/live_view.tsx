@@ -1,0 +1,1 @@
+export function LiveView(_: { station: string; camera: string }) { return null; }

@@ -1,0 +1,26 @@
+/** Orange of the stations; success and secondary text darker than antd's, which fail WCAG AA on white. */
+import type { ThemeConfig } from "antd";
+
+export const theme: ThemeConfig = {
+  token: {
+    colorPrimary: "#b8460a",
+    colorInfo: "#b8460a",
+    colorLink: "#a33c05",
+    colorSuccess: "#1d6b34",
+    colorWarning: "#8a4b00",
+    colorError: "#a8161b",
+    colorText: "#1f1a17",
+    colorTextSecondary: "#5f554e",
+    colorTextTertiary: "#6b6159",
+    colorTextDescription: "#5f554e",
+    colorTextPlaceholder: "#756b63",
+    colorBgLayout: "#f6f3f0",
+    borderRadius: 8,
+    borderRadiusLG: 12,
+    fontFamily: 'system-ui, -apple-system, "PingFang SC", "Noto Sans CJK SC", "Microsoft YaHei", sans-serif',
+    controlHeight: 36,
+  },
+};
+
+/** The same colours for charts and drawings. */
+export const COLOURS = { orange: "#d4550b", blue: "#2f6f9f", good: "#1d6b34", warn: "#8a4b00", bad: "#a8161b", dim: "#5f554e" };
