@@ -115,8 +115,8 @@ def match(frames: Sequence[Embedding], enrolled: Gallery, policy: Policy) -> Mat
 
 def agree(embeddings: Sequence[Embedding], distance_max: float) -> bool:
     """Every two are within `distance_max` of each other. Numbers that are not finite agree with nothing."""
-    if len(embeddings) == 1:
-        return bool(np.isfinite(embeddings[0]).all())
+    if not all(np.isfinite(embedding).all() for embedding in embeddings):
+        return False
     return all(distance(a, b) <= distance_max for a, b in combinations(embeddings, 2))
 
 

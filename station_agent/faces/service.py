@@ -121,7 +121,7 @@ class FaceService:
     ) -> None:
         self.worker = worker or FaceWorker(ENGINES[engine])
         self.policy: Policy = STRICT
-        self._people_max = min(people_max, STRICT.people_max)
+        self.people_max = min(people_max, STRICT.people_max)
         self._store = store
         self._clock = clock
         self._on_expired = on_expired
@@ -250,7 +250,7 @@ class FaceService:
         if consent.given_at > now + CLOCK_SKEW_MAX:
             raise EnrolRefused("the consent is dated in the future: check the clocks of hub and station")
         others = {template.member for template in self._loaded.templates} - {member}
-        if len(others) >= self._people_max:
+        if len(others) >= self.people_max:
             raise EnrolRefused(f"{len(others)} people are enrolled and no more may be: erase somebody first")
         return self._loaded
 
@@ -284,7 +284,11 @@ class FaceService:
     async def _changed(self, change: Callable[[], Result]) -> Result:
         async with self._storing:
             result = await asyncio.to_thread(change)
-            await self._load()
+            try:
+                await self._load()
+            except TemplatesUnusable as trouble:  # the change itself is done: an erasure needs no key
+                log.error("%s", trouble)
+                self._loaded = None
             return result
 
     async def _load(self) -> None:

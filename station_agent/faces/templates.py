@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import sqlite3
 import stat
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -129,13 +130,16 @@ class TemplateStore:
         if self._key_path.resolve().parent == self._path.resolve().parent:
             raise TemplatesUnusable(f"the face key {self._key_path} must lie in another folder than {self._path.name}")
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
-        with closing(Database(str(self._path))) as db:
-            db.conn.execute(f"PRAGMA busy_timeout = {round(BUSY_S * 1000)}")
-            db.conn.execute("PRAGMA secure_delete = ON")
-            table = db.table("templates")
-            table.create(COLUMNS, pk="id", not_null=set(COLUMNS), if_not_exists=True)
-            yield table
+        try:
+            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
+            with closing(Database(str(self._path))) as db:
+                db.conn.execute(f"PRAGMA busy_timeout = {round(BUSY_S * 1000)}")
+                db.conn.execute("PRAGMA secure_delete = ON")
+                table = db.table("templates")
+                table.create(COLUMNS, pk="id", not_null=set(COLUMNS), if_not_exists=True)
+                yield table
+        except (sqlite3.Error, OSError) as error:
+            raise TemplatesUnusable(f"the face templates {self._path} cannot be used: {error}") from error
 
     def _key(self, *, make: bool) -> bytes:
         """The station key; `make` one when there is none yet, which only an empty store allows."""
@@ -163,6 +167,11 @@ class TemplateStore:
             file.flush()
             os.fsync(file.fileno())
         fresh.rename(self._key_path)
+        folder = os.open(self._key_path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)  # rows that a power cut leaves without their key would be lost
+        finally:
+            os.close(folder)
         return key
 
 

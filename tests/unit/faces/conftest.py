@@ -1,0 +1,133 @@
+"""Faces without pixels: points of a small space stand for embeddings, so that distances can be written down."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from station_agent.faces.engine import Box, Face, Sight
+from station_agent.faces.service import FaceService
+from station_agent.faces.templates import TemplateStore
+from station_agent.wire.commands import Consent
+
+NOON = datetime(2026, 12, 1, 12, tzinfo=UTC)
+
+
+class SetClock:
+    """Stands still until it is set."""
+
+    def __init__(self) -> None:
+        self.time = NOON
+        self.believed = True
+        self.slept = asyncio.Event()
+
+    def now(self) -> datetime:
+        return self.time
+
+    def monotonic(self) -> float:
+        return 0.0
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.set()
+        await asyncio.Event().wait()
+
+    def trusted(self) -> bool:
+        return self.believed
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A frame whose sight is known beforehand."""
+
+    rgb: Sight | Exception
+    mono_s: float
+
+
+class ScriptedWorker:
+    """In the child's place: a frame's sight is what the frame says."""
+
+    engine_name = "points"
+
+    def __init__(self) -> None:
+        self.looks = 0
+
+    async def look(self, rgb: Sight | Exception) -> Sight:
+        self.looks += 1
+        await asyncio.sleep(0)
+        if isinstance(rgb, Exception):
+            raise rgb
+        return rgb
+
+    async def run(self) -> None:
+        await asyncio.Event().wait()
+
+
+def face_at(*point: float, **measures: float) -> Face:
+    """A good picture of the person at `point`; `measures` and `width` make it worse."""
+    good = {"width": 200, "sharpness": 30.0, "light": 120.0, "contrast": 40.0, "turned": 0.0} | measures
+    width = int(good.pop("width"))
+    return Face(box=Box(10, 10, width, width), embedding=np.array(point, dtype=np.float64), **good)
+
+
+def sight_at(*point: float, **measures: float) -> Sight:
+    return Sight(face_at(*point, **measures))
+
+
+@pytest.fixture
+def clock() -> SetClock:
+    return SetClock()
+
+
+@pytest.fixture
+def consent() -> Consent:
+    return Consent(given_at=NOON - timedelta(hours=1), purpose="open the door", expires_at=NOON + timedelta(days=30))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> TemplateStore:
+    return TemplateStore(tmp_path / "faces" / "templates.sqlite", tmp_path / "keys" / "faces.key")
+
+
+@pytest.fixture
+def face() -> Callable[..., Face]:
+    return face_at
+
+
+@pytest.fixture
+def sight() -> Callable[..., Sight]:
+    return sight_at
+
+
+@pytest.fixture
+def frames() -> Callable[..., AsyncIterator[Shown]]:
+    """An iterator over frames half a second apart; with `forever` it then waits like a camera that shows no more."""
+
+    async def iterate(*sights: Sight | Exception, forever: bool = False) -> AsyncIterator[Shown]:
+        for i, shown in enumerate(sights):
+            yield Shown(shown, 100.0 + i / 2)
+        if forever:
+            await asyncio.Event().wait()
+
+    return iterate
+
+
+@pytest.fixture
+def worker() -> ScriptedWorker:
+    return ScriptedWorker()
+
+
+@pytest.fixture
+async def service(store: TemplateStore, clock: SetClock, worker: ScriptedWorker) -> AsyncIterator[FaceService]:
+    """Running, with nobody enrolled."""
+    service = FaceService(store, clock, worker=worker)  # type: ignore[arg-type]
+    running = asyncio.create_task(service.run())
+    await clock.slept.wait()
+    yield service
+    running.cancel()
+    await asyncio.wait({running})
