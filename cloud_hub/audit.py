@@ -14,6 +14,4 @@ def record(
     connection: sa.Connection, at: datetime, actor: str, action: str, subject: str, detail: dict[str, Any] | None = None
 ) -> None:
     """`actor` is a user's name, `member:<id>`, `station:<id>` or `hub`; `action` such as `command.send`."""
-    connection.execute(
-        audit.insert().values(at=at, actor=actor, action=action, subject=subject, detail=detail or {})
-    )
+    connection.execute(audit.insert().values(at=at, actor=actor, action=action, subject=subject, detail=detail or {}))

@@ -94,7 +94,7 @@ class Broker:
     def __init__(self, data: Path, client_port: int, mqtt_port: int) -> None:
         self._folder = data / "broker"
         self._wanted = Ports(client_port, mqtt_port)
-        self._stations: Mapping[str, str] = {}
+        self._stale = False  # the server has not been told of the newest configuration
         self._process: asyncio.subprocess.Process | None = None
         self.password = secrets.token_hex(24)
         self.ports = self._wanted
@@ -108,14 +108,19 @@ class Broker:
         self._write(stations)
 
     def _write(self, stations: Mapping[str, str]) -> None:
-        self._stations = dict(stations)
-        text = config_text(self._folder, self.ports, self.password, self._stations)
+        text = config_text(self._folder, self.ports, self.password, stations)
         write_secret(self._folder / "broker.conf", text.encode())
 
     def set_stations(self, stations: Mapping[str, str]) -> None:
         """Takes another set of stations; a running server learns of it without losing a connection."""
         self._write(stations)
-        if self._process is not None and self._process.returncode is None:
+        self._stale = True
+        self._reload()
+
+    def _reload(self) -> None:
+        """Only a server that answers has its signal handler; before, SIGHUP would end it."""
+        if self._stale and self.ready.is_set() and self._process is not None and self._process.returncode is None:
+            self._stale = False
             self._process.send_signal(signal.SIGHUP)
 
     @property
@@ -139,6 +144,7 @@ class Broker:
         try:
             await self._answers(log)
             self.ready.set()
+            self._reload()
             status = await self._process.wait()
             raise BrokerFailed(f"nats-server ended with status {status}: {_last_words(log)}")
         finally:

@@ -112,7 +112,6 @@ def build_hub(settings: Settings, clock: Clock, keys: Keys, database: Database) 
 async def open_hub(settings: Settings, clock: Clock | None = None) -> AsyncIterator[Hub]:
     """A hub whose services run. Raises BadSettings. On leaving, intake stops first and the database last."""
     settings.check()
-    settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     keys = load_keys(settings.data)
     async with Database.open(settings.data / "hub.sqlite") as database:
         hub = build_hub(settings, clock or SystemClock(), keys, database)

@@ -1,8 +1,8 @@
 """The hub's own keys, in DATA/keys, mode 0600: made at the first start, never sent anywhere.
 
-    hub.pem      Ed25519, signs commands and documents; stations hold its public half
-    issuer.pem   Ed25519, certifies members' phone keys; its public half is in every roster
-    secret       32 random bytes, from which keys for tickets are derived
+hub.pem      Ed25519, signs commands and documents; stations hold its public half
+issuer.pem   Ed25519, certifies members' phone keys; its public half is in every roster
+secret       32 random bytes, from which keys for tickets are derived
 """
 
 from __future__ import annotations
@@ -44,8 +44,9 @@ class Keys:
 
 def load_keys(data: Path) -> Keys:
     """Makes what is missing. Raises BadSettings for a file that is no key."""
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder = data / "keys"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
     return Keys(_ed25519(folder / "hub.pem"), _ed25519(folder / "issuer.pem"), _secret(folder / "secret"))
 
 

@@ -15,7 +15,5 @@ from cloud_hub.storage.database import Database, sqlite_engine
 
 def openapi_text() -> str:
     """JSON, the same for the same code. Starts nothing and touches no file."""
-    hub = build_hub(
-        Settings(data=Path()), SystemClock(), Keys.generated(), Database(sqlite_engine(Path(":memory:")))
-    )
+    hub = build_hub(Settings(data=Path()), SystemClock(), Keys.generated(), Database(sqlite_engine(Path(":memory:"))))
     return json.dumps(create_app(hub).openapi(), indent=1, ensure_ascii=False, sort_keys=True) + "\n"

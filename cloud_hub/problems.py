@@ -29,7 +29,7 @@ class ProblemBody(Api):
     title: str
     status: int
     detail: str
-    fields: list[FieldProblem] = []
+    fields: tuple[FieldProblem, ...] = ()
 
 
 class Problem(Exception):
@@ -51,7 +51,11 @@ def response(
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     body = ProblemBody(
-        type=f"urn:yizhan:{kind}", title=HTTPStatus(status).phrase, status=status, detail=detail, fields=fields or []
+        type=f"urn:yizhan:{kind}",
+        title=HTTPStatus(status).phrase,
+        status=status,
+        detail=detail,
+        fields=tuple(fields or ()),
     )
     return JSONResponse(body.model_dump(), status_code=status, media_type=MEDIA_TYPE, headers=headers)
 

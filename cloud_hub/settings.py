@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
 DIST = Path(__file__).parent / "web" / "dist"
-
-VIRTUAL_DOORS = {"demo-01": "http://127.0.0.1:8101/", "demo-02": "http://127.0.0.1:8102/"}
+STATIONS = Path(__file__).parent.parent / "config" / "stations"
+DEMO_STATIONS = ("demo-01", "demo-02")
+VIRTUAL_DOOR_OFFSET = 101  # the virtual doors listen at 8101, 8102 where the hub has 8000
 
 
 class BadSettings(Exception):
@@ -32,7 +32,7 @@ class Settings:
     demo: bool = False
     union_token: SecretStr | None = None
     dist: Path = DIST
-    virtual_doors: Mapping[str, str] = field(default_factory=lambda: dict(VIRTUAL_DOORS))
+    stations_dir: Path = STATIONS
 
     @property
     def url(self) -> str:
@@ -51,6 +51,12 @@ class Settings:
         if is_loopback(self.host):
             names |= {"127.0.0.1", "localhost", "::1"}
         return frozenset(names)
+
+    def virtual_door(self, station: str) -> str | None:
+        """Where a demo station's door is shown; None outside the demo."""
+        if not self.demo or station not in DEMO_STATIONS:
+            return None
+        return f"http://127.0.0.1:{self.port + VIRTUAL_DOOR_OFFSET + DEMO_STATIONS.index(station)}/"
 
     def check(self) -> None:
         """Raises BadSettings."""

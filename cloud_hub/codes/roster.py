@@ -42,9 +42,7 @@ def contents(connection: sa.Connection, keys: Keys, now: datetime) -> tuple[Issu
         key = PhoneKey(kid=row.kid, algorithm=Algorithm(row.algorithm), public=row.public, not_after=row.not_after)
         phones.setdefault(row.member, []).append(key)
     known = tuple(
-        RosterMember(
-            id=row.id, active=row.active, valid_until=row.valid_until, keys=tuple(phones.get(row.id, ()))
-        )
+        RosterMember(id=row.id, active=row.active, valid_until=row.valid_until, keys=tuple(phones.get(row.id, ())))
         for row in connection.execute(members.select().order_by(members.c.id))
     )
     return issuer, known

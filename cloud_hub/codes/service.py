@@ -108,9 +108,7 @@ class CodeService:
 
         def replace(connection: sa.Connection) -> None:
             connection.execute(
-                phone_keys.delete().where(
-                    key.member == member, (key.not_after <= now) | (key.public == new.public)
-                )
+                phone_keys.delete().where(key.member == member, (key.not_after <= now) | (key.public == new.public))
             )
             kept = (
                 sa.select(key.public)

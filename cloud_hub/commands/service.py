@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -188,7 +189,7 @@ class CommandService:
             reached = await self._downlink.send(waiting.station, Down.COMMAND, waiting.payload)
             if reached and not waiting.sent:
                 waiting.sent = True
-                changed = await self._database.write(lambda c, name=name: queries.sent(c, name))
+                changed = await self._database.write(partial(queries.sent, command=name))
                 if changed is not None:
                     self.tell([changed])
 
@@ -196,7 +197,7 @@ class CommandService:
         now = self._clock.now()
         over = [name for name, o in self._outstanding.items() if now >= o.expires_at + GRACE]
         for name in over:
-            changed = await self._database.write(lambda c, name=name: queries.expire(c, name, now))
+            changed = await self._database.write(partial(queries.expire, command=name, at=now))
             self._outstanding.pop(name, None)
             if changed is not None:
                 self.tell([changed])

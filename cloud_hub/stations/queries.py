@@ -43,7 +43,7 @@ def counts(connection: sa.Connection, zones: Mapping[str, str], now: datetime) -
         .where(alarms.c.station.in_(names), alarms.c.cleared_at.is_(None))
         .group_by(alarms.c.station)
     )
-    alarms_open = dict(connection.execute(open_query).tuples().all())
+    alarms_open: dict[str, int] = dict(connection.execute(open_query).tuples().all())
     climate: dict[str, dict[str, float]] = {}
     points = latest_readings.select().where(
         latest_readings.c.station.in_(names),

@@ -30,7 +30,7 @@ def station_row(entry: Entry, counts: Counts, settings: Settings, now: datetime)
         humidity_pct=counts.humidity_pct,
         cameras=[Camera(camera=name, name=camera.name or name) for name, camera in profile.cameras.items()],
         faces_enabled=profile.faces.enabled,
-        virtual_door_url=settings.virtual_doors.get(station.id) if settings.demo else None,
+        virtual_door_url=settings.virtual_door(station.id),
     )
 
 

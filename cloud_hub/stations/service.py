@@ -6,6 +6,7 @@ import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -142,9 +143,7 @@ class StationService:
         return HubLink(
             station=station,
             hub_url=self._settings.url,
-            broker=BrokerLink(
-                host="127.0.0.1", port=self._mqtt_port(), username=station, password=SecretStr(secret)
-            ),
+            broker=BrokerLink(host="127.0.0.1", port=self._mqtt_port(), username=station, password=SecretStr(secret)),
             hub_keys=(self._hub_key.public_bytes_raw().hex(),),
         )
 
@@ -157,9 +156,7 @@ class StationService:
 
     async def broker_users(self) -> dict[str, str]:
         """Station id -> its broker password."""
-        rows = await self._database.read(
-            lambda c: c.execute(sa.select(stations.c.id, stations.c.broker_secret)).all()
-        )
+        rows = await self._database.read(lambda c: c.execute(sa.select(stations.c.id, stations.c.broker_secret)).all())
         return {row.id: row.broker_secret for row in rows}
 
     def heard(self, state: StationState) -> None:
@@ -182,7 +179,7 @@ class StationService:
             dirty, self._dirty = sorted(self._dirty), set()
             self._wake.clear()
             if dirty and self._feed.readers:
-                counts = await self._database.read(lambda c, dirty=dirty: self._counts(c, dirty))
+                counts = await self._database.read(partial(self._counts, names=dirty))
                 for name in dirty:
                     entry = await self.known(name)
                     row = station_row(entry, counts[name], self._settings, now)

@@ -1,4 +1,4 @@
-"""Insert many rows at once, skipping those that are there already: one statement per dialect, one row of this table each."""
+"""Insert many rows at once, new ones only or replacing old ones: one statement for each dialect."""
 
 from __future__ import annotations
 
@@ -28,8 +28,16 @@ def upsert(connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[st
         connection.execute(upsert_statement(connection.dialect.name, table, tuple(rows[0])), list(rows))
 
 
-def upsert_statement(dialect: str, table: sa.Table, columns: Sequence[str]) -> Any:
+def upsert_statement(dialect: str, table: sa.Table, columns: Sequence[str], newer: str | None = None) -> Any:
+    """`newer`: the column by which a stored row that is later stays as it is."""
     insert = _UPSERTS[dialect](table)
     keys = [column.name for column in table.primary_key]
     changed = {name: insert.excluded[name] for name in columns if name not in keys}
-    return insert.on_conflict_do_update(index_elements=keys, set_=changed)
+    where = None if newer is None else table.c[newer] <= insert.excluded[newer]
+    return insert.on_conflict_do_update(index_elements=keys, set_=changed, where=where)
+
+
+def upsert_newer(connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]], at: str) -> None:
+    """As `upsert`, but a stored row whose column `at` is later stays."""
+    if rows:
+        connection.execute(upsert_statement(connection.dialect.name, table, tuple(rows[0]), at), list(rows))

@@ -7,7 +7,6 @@ SQLite has one writer at a time anyway; a single thread makes that a queue inste
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -62,18 +61,19 @@ class Database:
     @asynccontextmanager
     async def open(cls, path: Path) -> AsyncIterator[Database]:
         """Makes or migrates the file at `path`, readable by its owner only."""
-        path.touch(0o600)
-        os.chmod(path, 0o600)
         database = cls(sqlite_engine(path))
         try:
-            await asyncio.get_running_loop().run_in_executor(database._writer, database._migrate)
+            await asyncio.get_running_loop().run_in_executor(database._writer, database._begin, path)
             yield database
         finally:
             database._readers.shutdown()
             database._writer.shutdown()
             database._engine.dispose()
 
-    def _migrate(self) -> None:
+    def _begin(self, path: Path) -> None:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.touch(0o600)
+        path.chmod(0o600)
         with self._writing.begin() as connection:
             migrate(connection)
 

@@ -1,4 +1,4 @@
-"""Local accounts and their sessions. Passwords are argon2id, hashed in a thread; sessions are opaque and server-side."""
+"""Local accounts and sessions. Passwords are argon2id, hashed in a thread; sessions are opaque and server-side."""
 
 from __future__ import annotations
 
@@ -55,6 +55,18 @@ class Users:
             audit.record(connection, now, actor, "user.add", user, {"role": role})
 
         await self._database.write(insert)
+
+    async def set_password(self, user: str, password: str, actor: str) -> None:
+        """Ends the user's sessions as well."""
+        loop = asyncio.get_running_loop()
+        hashed = await loop.run_in_executor(self._threads, self._hasher.hash, password)
+
+        def update(connection: sa.Connection) -> None:
+            connection.execute(users.update().where(users.c.user == user).values(password_hash=hashed))
+            connection.execute(sessions.delete().where(sessions.c.user == user))
+            audit.record(connection, self._clock.now(), actor, "user.password", user)
+
+        await self._database.write(update)
 
     async def log_in(self, user: str, password: str, address: str) -> tuple[User, str]:
         """The user and a new session's token. Raises Problem 401, or 429 after too many wrong tries."""

@@ -1,0 +1,60 @@
+"""What `yizhan-hub users` and `stations` do: work on the database of a hub that may run at the same time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TypedDict
+
+from pydantic import TypeAdapter, ValidationError
+
+from cloud_hub.clock import SystemClock
+from cloud_hub.storage.database import Database
+from cloud_hub.storage.schema import stations
+from cloud_hub.users.models import Role, UserName
+from cloud_hub.users.service import PASSWORD_LENGTH_MIN, UserExists, Users
+
+
+class BadUser(Exception):
+    """The user cannot be added; the message says why."""
+
+
+async def add_user(data: Path, user: str, name: str, role: str, password: str) -> None:
+    """Raises BadUser."""
+    try:
+        TypeAdapter(UserName).validate_python(user)
+    except ValidationError:
+        raise BadUser(f"{user!r} is no log-in name: lower-case letters, digits, '.', '_', '-', at most 40") from None
+    if role not in set(Role):
+        raise BadUser(f"{role!r} is no role: choose one of {', '.join(Role)}")
+    if len(password) < PASSWORD_LENGTH_MIN:
+        raise BadUser(f"the password needs at least {PASSWORD_LENGTH_MIN} characters")
+    async with Database.open(data / "hub.sqlite") as database:
+        users = Users(database, SystemClock())
+        try:
+            await users.add(user, name, Role(role), password, "command line")
+        except UserExists as error:
+            raise BadUser(str(error)) from None
+        finally:
+            users.close()
+
+
+class StationLine(TypedDict):
+    id: str
+    name: str
+    address: str
+    last_seen: str | None
+
+
+async def list_stations(data: Path) -> list[StationLine]:
+    """The stations by id."""
+    async with Database.open(data / "hub.sqlite") as database:
+        rows = await database.read(lambda c: c.execute(stations.select().order_by(stations.c.id)).all())
+    return [
+        StationLine(
+            id=row.id,
+            name=row.profile["station"]["name"],
+            address=row.profile["station"]["place"]["address"],
+            last_seen=row.last_seen.isoformat() if row.last_seen else None,
+        )
+        for row in rows
+    ]

@@ -1,0 +1,127 @@
+"""One transaction of ingest: marks, rows, projections. Everything or nothing, then the stations may be told."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, assert_never
+
+import sqlalchemy as sa
+
+from cloud_hub.commands import queries as command_queries
+from cloud_hub.commands.models import Command
+from cloud_hub.events.models import TimelineItem
+from cloud_hub.events.queries import item, names
+from cloud_hub.ingest.apply import Absorbed, Refused, Source, absorb
+from cloud_hub.ingest.plan import Plan, Told, plan
+from cloud_hub.stations.models import LatestReadings
+from cloud_hub.stations.queries import latest
+from cloud_hub.storage.bulk import insert_new, upsert, upsert_newer
+from cloud_hub.storage.schema import (
+    alarms,
+    events,
+    faces,
+    latest_readings,
+    rejected,
+    station_streams,
+    telemetry,
+    visits,
+)
+from station_agent.wire import events as wire
+from station_agent.wire.envelope import Batch, Stream
+
+
+@dataclass(slots=True)
+class Stored:
+    """What the commit made true; `items` and `readings` only where somebody watches."""
+
+    absorbed: Absorbed
+    plan: Plan
+    commands: list[Command] = field(default_factory=list)
+    items: list[TimelineItem] = field(default_factory=list)
+    readings: list[LatestReadings] = field(default_factory=list)
+
+
+def store(
+    connection: sa.Connection,
+    batches: Sequence[Batch],
+    refused: Sequence[Refused],
+    now: datetime,
+    boots: Mapping[str, datetime],
+    watched: bool,
+) -> Stored:
+    absorbed = absorb(_marks(connection, {batch.station for batch in batches}), batches)
+    what = plan(absorbed.rows, now, boots)
+    result = Stored(absorbed, what)
+    insert_new(connection, events, what.events)
+    insert_new(connection, telemetry, what.telemetry)
+    insert_new(connection, visits, what.visits)
+    upsert_newer(connection, latest_readings, list(what.latest.values()), "at")
+    changed: dict[str, Command] = {}
+    for told in what.told:
+        command = _tell(connection, told)
+        if command is not None:
+            changed[str(command.id)] = command
+    result.commands = list(changed.values())
+    upsert(
+        connection,
+        station_streams,
+        [
+            {"station": s.station, "spool": s.spool, "stream": s.stream, "mark": absorbed.marks[s]}
+            for s in sorted(absorbed.moved, key=lambda s: (s.station, s.spool, s.stream))
+        ],
+    )
+    _count(connection, refused, what, now)
+    if watched:
+        result.items = _items(connection, what.events)
+        result.readings = [latest(connection, station) for station in sorted({key[0] for key in what.latest})]
+    return result
+
+
+def _marks(connection: sa.Connection, stations: set[str]) -> dict[Source, int]:
+    rows = connection.execute(station_streams.select().where(station_streams.c.station.in_(stations)))
+    return {Source(row.station, row.spool, Stream(row.stream)): row.mark for row in rows}
+
+
+def _tell(connection: sa.Connection, told: Told) -> Command | None:
+    match told.body:
+        case wire.CommandProgress() as body:
+            return command_queries.progress(connection, told.station, body, told.at)
+        case wire.AlarmRaised(alarm=alarm, subject=subject, detail=detail):
+            row = {"station": told.station, "alarm": alarm, "subject": subject}
+            upsert(connection, alarms, [{**row, "detail": detail, "raised_at": told.at, "cleared_at": None}])
+        case wire.AlarmCleared(alarm=alarm, subject=subject):
+            connection.execute(
+                alarms.update()
+                .where(alarms.c.station == told.station, alarms.c.alarm == alarm, alarms.c.subject == subject)
+                .values(cleared_at=told.at)
+            )
+        case wire.FaceEnrolled() as body:
+            row = {"member": body.member, "station": told.station}
+            upsert(connection, faces, [{**row, "templates": body.templates, "consent_until": body.consent_until}])
+        case wire.FaceErased(member=member):
+            connection.execute(faces.delete().where(faces.c.member == member, faces.c.station == told.station))
+        case _:
+            assert_never(told.body)
+    return None
+
+
+def _count(connection: sa.Connection, refused: Sequence[Refused], what: Plan, now: datetime) -> None:
+    counts: Counter[tuple[str, str]] = Counter(what.odd)
+    details: dict[tuple[str, str], str] = {}
+    for one in refused:
+        counts[one.station, one.reason] += 1
+        details[one.station, one.reason] = one.detail
+    for (source, reason), count in sorted(counts.items()):
+        key = (rejected.c.source == source, rejected.c.reason == reason)
+        before = connection.scalar(sa.select(rejected.c.count).where(*key)) or 0
+        detail = details.get((source, reason), "").replace("\0", "\N{REPLACEMENT CHARACTER}")
+        row = {"source": source, "reason": reason, "count": before + count, "last_at": now, "last_detail": detail}
+        upsert(connection, rejected, [row])
+
+
+def _items(connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> list[TimelineItem]:
+    known = names(connection, {row["member"] for row in rows if row["member"]})
+    return [item({**row, "member_name": known.get(row["member"])}) for row in rows]

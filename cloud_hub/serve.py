@@ -1,0 +1,91 @@
+"""Runs the hub behind uvicorn until a signal, and stops it within two seconds."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+from collections.abc import Iterator
+
+import uvicorn
+
+from cloud_hub.app import create_app
+from cloud_hub.hub import Hub, open_hub
+from cloud_hub.settings import BadSettings, Settings
+
+log = logging.getLogger(__name__)
+
+_GRACE_S = 1  # for requests that run; streams and video end at once
+
+
+class _Server(uvicorn.Server):
+    """The signals are ours: streams must end before the server waits for its connections."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def serve(settings: Settings) -> None:
+    """Returns after SIGINT or SIGTERM. Raises BadSettings."""
+    settings.check()
+    listener = _listener(settings)
+    with contextlib.closing(listener):
+        async with open_hub(settings) as hub:
+            if settings.demo:
+                from cloud_hub.demo import seed
+
+                await seed(hub)
+            await _serve(hub, listener)
+
+
+async def _serve(hub: Hub, listener: socket.socket) -> None:
+    server = _Server(
+        uvicorn.Config(
+            create_app(hub),
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=hub.settings.secure,
+            ws="websockets-sansio",
+            ws_per_message_deflate=False,
+            timeout_graceful_shutdown=_GRACE_S,
+            timeout_keep_alive=30,
+        )
+    )
+    loop = asyncio.get_running_loop()
+    ending: list[asyncio.Task[None]] = []
+
+    def stop() -> None:
+        hub.feed.close()
+        ending.append(asyncio.create_task(hub.relay.close()))
+        server.should_exit = True
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop)
+    try:
+        log.info("the hub answers at %s", hub.settings.url)
+        await server.serve(sockets=[listener])
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+        await asyncio.gather(*ending)
+
+
+def _listener(settings: Settings) -> socket.socket:
+    """Taken before anything else starts. Raises BadSettings for a busy port or a foreign address."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+    except OSError as error:
+        listener.close()
+        raise BadSettings(
+            f"{settings.host} port {settings.port} cannot be used ({error.strerror}): "
+            "end what uses it, or choose another by --port"
+        ) from None
+    return listener
