@@ -1,8 +1,15 @@
 """The demo watches real processes: small stand-ins that answer /readyz, at the commands' own places."""
 
 import io
+import os
+import select
+import shutil
+import signal
 import socket
+import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -90,7 +97,8 @@ def test_each_station_is_told_its_profile_its_link_and_its_own_state(scene: Scen
 
 
 def test_a_part_that_ends_is_named_with_its_last_words(scene: Scene) -> None:
-    scene.part("yizhan-station", before="print('no such profile', flush=True); sys.exit(7)")
+    ending = "if words['--state'].endswith('demo-01'): print('no such profile', flush=True); sys.exit(7)"
+    scene.part("yizhan-station", before=ending)
     assert scene.run() == 1
     assert "station demo-01 ended with status 7" in scene.seen.getvalue()
     assert "    no such profile" in scene.seen.getvalue()
@@ -142,3 +150,54 @@ def test_fresh_forgets_earlier_demos(scene: Scene) -> None:
     old.touch()
     assert demo.run(scene.places, Console(scene.seen), port=scene.port, seconds=0.1, fresh=True) == 0
     assert not old.exists()
+
+
+ALONE = """
+import sys
+from pathlib import Path
+from deploy.bootstrap import cli, demo, environment, pages, processes
+from deploy.bootstrap.console import standard_console
+from deploy.bootstrap.places import Places
+environment.ensure = pages.ensure = lambda *_: None
+cli.HERE = Places(Path(sys.argv[1]))
+sys.exit(cli.main(["demo", "--port", sys.argv[2]]))
+"""
+
+
+@contextmanager
+def live_demo(scene: Scene) -> Iterator[tuple[subprocess.Popen[str], list[int]]]:
+    """A demo in a process of its own, once it is live, and a descriptor for each part that ends with the part."""
+    argv = [sys.executable, "-c", ALONE, str(scene.places.root), str(scene.port)]
+    root = Path(__file__).parents[3]
+    with subprocess.Popen(argv, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        assert process.stdout is not None
+        said = iter(process.stdout.readline, "")
+        assert any("Yizhan is live" in line for line in said)
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        ends = [os.pidfd_open(int(pid)) for pid in children]
+        try:
+            yield process, ends
+        finally:
+            for end in ends:
+                os.close(end)
+            process.kill()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="watches processes as Linux shows them")
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_ended_by_hand_it_leaves_no_process_and_no_lock(scene: Scene, how: signal.Signals) -> None:
+    with live_demo(scene) as (process, ends):
+        process.send_signal(how)
+        assert process.wait(10) == 0
+        assert len(select.select(ends, [], [], 0)[0]) == 3
+    assert not (scene.places.state / "demo.lock").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child that its parent ended")
+def test_killed_it_takes_its_parts_along_and_the_next_demo_starts(scene: Scene) -> None:
+    with live_demo(scene) as (process, ends):
+        process.kill()
+        assert all(select.select([end], [], [], 10)[0] for end in ends)
+        assert len(ends) == 3
+    shutil.rmtree(scene.places.demo)
+    assert scene.run() == 0
