@@ -2,6 +2,8 @@
 
     setting up -> hub -> (ready) -> stations -> (ready) -> live -> Ctrl-C, --seconds over, or a part ends
 
+A station needs files that the hub writes. They stay the same from one demo to the next, so stations start
+beside the hub where the files are there; should the hub have written others, those stations start again.
 The hub's own broker is the hub's child, not ours; it ends with the hub.
 """
 
@@ -13,7 +15,7 @@ import subprocess
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.bootstrap import environment, pages, processes
@@ -42,13 +44,20 @@ class Part:
     argv: processes.Argv
     port: int
     log: Path
+    inputs: tuple[Path, ...] = ()
     child: subprocess.Popen[bytes] | None = None
-    failures: int = field(default=0)
+    started_with: tuple[bytes | None, ...] = ()
+    failures: int = 0
 
     def start(self, root: Path) -> None:
+        self.started_with = self.given()
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("wb") as output:
             self.child = processes.start(self.argv, cwd=root, output=output)
+
+    def given(self) -> tuple[bytes | None, ...]:
+        """What its inputs hold now; None for one that is not there."""
+        return tuple(path.read_bytes() if path.exists() else None for path in self.inputs)
 
     def ended(self) -> int | None:
         return None if self.child is None else self.child.poll()
@@ -79,9 +88,10 @@ def parts(places: Places, port: int) -> tuple[Part, list[Part]]:
         door = port + DOOR_PORT_OFFSET + number
         argv: list[str | Path] = [places.tool("yizhan-station"), "virtual"]
         argv += ["--station", places.root / "config" / "stations" / f"{name}.toml"]
-        argv += ["--link", data / "demo" / f"{name}.json", "--phones", data / "demo" / "phones.json"]
+        link, phones = data / "demo" / f"{name}.json", data / "demo" / "phones.json"
+        argv += ["--link", link, "--phones", phones]
         argv += ["--state", places.demo / name, "--port", str(door)]
-        stations.append(Part(f"station {name}", argv, door, logs / f"{name}.log"))
+        stations.append(Part(f"station {name}", argv, door, logs / f"{name}.log", (link, phones)))
     return hub, stations
 
 
@@ -133,10 +143,15 @@ def check_ports(port: int, wanted: Sequence[int]) -> None:
 def _bring_up(places: Places, console: Console, hub: Part, stations: Sequence[Part]) -> None:
     with console.step("hub and broker"):
         hub.start(places.root)
+        for station in stations:
+            if None not in station.given():
+                station.start(places.root)
         _until_ready([hub], console)
     with console.step("virtual stations " + ", ".join(STATIONS)):
         for station in stations:
-            station.start(places.root)
+            if station.child is None or station.started_with != station.given():
+                _end(station, patience_s=0.0)
+                station.start(places.root)
         _until_ready([hub, *stations], console)
 
 

@@ -3,7 +3,6 @@
 import io
 import os
 import select
-import shutil
 import signal
 import socket
 import subprocess
@@ -23,9 +22,12 @@ import http.server, json, pathlib, sys
 words = dict(zip(sys.argv, sys.argv[1:]))
 if "--data" in words:
     folder = pathlib.Path(words["--data"]) / "demo"
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("demo-01.json", "demo-02.json", "phones.json"):
+        (folder / name).write_text({given!r})
     (folder / "logins.json").write_text(json.dumps([dict(user="chief", password="s3cret", role="admin")]))
-print("starting", *sys.argv[1:], flush=True)
+link = pathlib.Path(words["--link"]).read_text() if "--link" in words else "none"
+print(f"starting with {{link}}:", *sys.argv[1:], flush=True)
 answers = iter({answers})
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
@@ -48,10 +50,12 @@ class Scene:
         self.part("yizhan-hub")
         self.part("yizhan-station")
 
-    def part(self, name: str, answers: tuple[int, ...] = (), then: int = 200, before: str = "") -> None:
+    def part(
+        self, name: str, answers: tuple[int, ...] = (), then: int = 200, before: str = "", given: str = "a"
+    ) -> None:
         script = self.places.tool(name)
         script.parent.mkdir(parents=True, exist_ok=True)
-        script.write_text(PART.format(python=sys.executable, answers=answers, then=then, before=before))
+        script.write_text(PART.format(python=sys.executable, answers=answers, then=then, before=before, given=given))
         script.chmod(0o755)
 
     def run(self, seconds: float = 0.2) -> int:
@@ -144,6 +148,15 @@ def test_an_impossible_port_is_refused(scene: Scene, port: int) -> None:
         scene.run()
 
 
+def test_a_station_that_started_with_an_old_link_starts_again_with_the_new_one(scene: Scene) -> None:
+    assert scene.run() == 0
+    scene.part("yizhan-hub", given="another link")
+    assert scene.run() == 0
+    for name in demo.STATIONS:
+        log = (scene.places.demo / "logs" / f"{name}.log").read_text()
+        assert log.startswith("starting with another link:")
+
+
 def test_fresh_forgets_earlier_demos(scene: Scene) -> None:
     old = scene.places.demo / "hub" / "old.sqlite"
     old.parent.mkdir(parents=True)
@@ -199,5 +212,4 @@ def test_killed_it_takes_its_parts_along_and_the_next_demo_starts(scene: Scene) 
         process.kill()
         assert all(select.select([end], [], [], 10)[0] for end in ends)
         assert len(ends) == 3
-    shutil.rmtree(scene.places.demo)
     assert scene.run() == 0
