@@ -146,6 +146,7 @@ class _Device:
     policy: DevicePolicy
     on_health: HealthListener
     listens: Callable[[bytes, float], None] | None
+    online_with_line: bool
     stats: DeviceStats = field(default_factory=DeviceStats)
     health: Health | None = None
     failures: int = 0
@@ -209,11 +210,17 @@ class Bus:
         on_health: HealthListener,
         *,
         listens: Callable[[bytes, float], None] | None = None,
+        answers: bool = True,
     ) -> None:
-        """Name a device of this line. `listens` gets every byte that no request is waiting for."""
+        """Name a device of this line.
+
+        `listens` gets every byte that no request is waiting for. A device that listens, or that never
+        `answers`, is held for online while its line is open: nothing better is known of it.
+        """
         if device in self._devices:
             raise ValueError(f"{device} is already on line {self.name}")
-        self._devices[device] = _Device(device, policy, on_health, listens)
+        with_line = listens is not None or not answers
+        self._devices[device] = _Device(device, policy, on_health, listens, with_line)
 
     def stats(self, device: str) -> DeviceStats:
         return self._devices[device].stats
@@ -463,7 +470,7 @@ class Bus:
             device.failures = 0
             device.quarantine_until = 0.0
             device.quarantine_s = 0.0
-            if device.listens is not None:
+            if device.online_with_line:
                 self._tell(device, Health.ONLINE, f"line {self.name} is open")
         self._next()
 

@@ -67,7 +67,7 @@ class AlphaSign:
             quarantine_after=2,
             quarantine_s_max=QUARANTINE_S_MAX,
         )
-        context.bus.attach(context.name, policy, context.health_listener())
+        context.bus.attach(context.name, policy, context.health_listener(), answers=context.options.confirm)
 
     @property
     def size(self) -> tuple[int, int]:

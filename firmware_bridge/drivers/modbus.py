@@ -72,6 +72,19 @@ class ModbusUnit:
         await self.ask(request, priority=Priority.LOCK, deadline_s=LOCK_DEADLINE_S)
 
 
+class _ToldOnce:
+    """Logs a refusal once and not at every poll. Silence is told by the bus, as health."""
+
+    def __init__(self) -> None:
+        self._last = ""
+
+    def about(self, error: DeviceError | None) -> None:
+        text = "" if error is None or isinstance(error, DeviceTimeout) else str(error)
+        if text and text != self._last:
+            log.warning("%s", text)
+        self._last = text
+
+
 def _policy(timing: Timing, *, quarantine_s_max: float) -> DevicePolicy:
     return DevicePolicy(
         timeout_s=timing.timeout_ms / 1000,
@@ -111,6 +124,7 @@ class ModbusLock:
         if self._options.contact is not None:
             self._watched[self._options.contact] = CONTACT
         self._levels: dict[str, bool] = {}
+        self._told = _ToldOnce()
         self._secure_later: asyncio.Task[None] | None = None
 
     async def release(self, hold_s: float) -> None:
@@ -155,10 +169,12 @@ class ModbusLock:
                 began = self._clock.monotonic()
                 try:
                     levels = await self._read_inputs(Priority.READER)
-                except DeviceTimeout:
-                    # The bus tells of silence once, as health. What the door did meanwhile is not known.
+                except DeviceError as error:
+                    # What the door did meanwhile is not known: its state is told anew when it answers.
                     self._levels.clear()
+                    self._told.about(error)
                 else:
+                    self._told.about(None)
                     self._emit_changes(levels)
                 spent = self._clock.monotonic() - began
                 await asyncio.sleep(max(0.0, self._options.poll_ms / 1000 - spent))
@@ -259,6 +275,7 @@ class ModbusSensor:
         self.name = context.name
         self._period_s = context.options.period_s
         self._profile = context.profile
+        self._told = _ToldOnce()
         self._blocks = merge(context.profile.points, gap=context.profile.merge_gap)
         self._emit = context.emit
         self._clock = context.clock
@@ -278,7 +295,18 @@ class ModbusSensor:
         """Emit every point every period, until cancelled."""
         while True:
             began = self._clock.monotonic()
-            for reading in await self.read():
+            try:
+                readings = await self.read()
+            except DeviceError as error:
+                self._told.about(error)
+                at, mono_s = self._clock.now(), self._clock.monotonic()
+                readings = [
+                    self._reading(point.name, None, point.unit, Quality.INVALID, at, mono_s)
+                    for point in self._profile.points
+                ]
+            else:
+                self._told.about(None)
+            for reading in readings:
                 self._emit(reading)
             spent = self._clock.monotonic() - began
             await asyncio.sleep(max(0.0, self._period_s - spent))
