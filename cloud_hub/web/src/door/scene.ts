@@ -11,7 +11,7 @@ export class Scene {
   private readonly sign = new SignPicture();
   private readonly picture: SVGSVGElement;
   private readonly thermometer = svg("text", { x: 148, y: 322, class: "thermo" });
-  private readonly plate = svg("text", { x: 400, y: 452, class: "plate" });
+  private readonly plate = svg("text", { x: 200, y: 162, class: "plate" });
 
   constructor() {
     this.picture = svg(

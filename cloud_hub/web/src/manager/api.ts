@@ -107,6 +107,12 @@ export const cameraPicture = (station: string, camera: string): Promise<Blob> =>
   unwrap(hub.cameraPicture({ path: { station, camera }, parseAs: "blob" }) as Promise<Outcome<Blob>>);
 export const watchCamera = (station: string, camera: string) => unwrap(hub.watchCamera({ path: { station, camera } }));
 
+/** Somebody logs in or out: nothing that another user saw stays. */
+export function beginSession(client: QueryClient, user: hub.User | null): void {
+  client.removeQueries({ predicate: (query) => query.queryKey[0] !== "session" });
+  client.setQueryData(["session"], user);
+}
+
 export function newQueryClient(): QueryClient {
   const client: QueryClient = new QueryClient({
     defaultOptions: {

@@ -3,7 +3,7 @@ import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { Alert, Button, Form, Input } from "antd";
 import { createContext, useContext } from "react";
 import { useTranslation } from "react-i18next";
-import { logIn, type User } from "./api.ts";
+import { beginSession, logIn, type User } from "./api.ts";
 import { switchLanguage } from "./i18n/index.ts";
 import { useProblemText } from "./parts/notices.tsx";
 
@@ -21,10 +21,7 @@ export function LogInPage() {
   const text = useProblemText();
   const entering = useMutation({
     mutationFn: ({ user, password }: { user: string; password: string }) => logIn(user.trim(), password),
-    onSuccess: (user) => {
-      client.clear();
-      client.setQueryData(["session"], user);
-    },
+    onSuccess: (user) => beginSession(client, user),
   });
   return (
     <main className="login">

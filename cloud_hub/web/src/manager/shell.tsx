@@ -4,7 +4,7 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link, Outlet } from "@tanstack/react-router";
 import { Button, Skeleton, Tooltip } from "antd";
 import { useTranslation } from "react-i18next";
-import { logOut, sessionQuery, type User } from "./api.ts";
+import { beginSession, logOut, sessionQuery, type User } from "./api.ts";
 import { switchLanguage } from "./i18n/index.ts";
 import { useLive } from "./live.ts";
 import { Failed } from "./parts/notices.tsx";
@@ -25,10 +25,7 @@ function Frame({ user }: { user: User }) {
   const up = useLive();
   const leaving = useMutation({
     mutationFn: logOut,
-    onSettled: () => {
-      client.clear();
-      client.setQueryData(["session"], null);
-    },
+    onSettled: () => beginSession(client, null),
   });
   return (
     <CurrentUser.Provider value={user}>

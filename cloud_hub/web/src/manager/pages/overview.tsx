@@ -36,10 +36,12 @@ function Overview({ stations }: { stations: Station[] }) {
       <Card title={t("overview.map")} className="map-card">
         <StationMap stations={stations} />
       </Card>
-      <StationList stations={stations} />
-      <Card title={t("overview.recent")} className="recent" extra={<Link to="/activity">{t("nav.activity")}</Link>}>
-        <Timeline station={ALL} names={names} max={RECENT} />
-      </Card>
+      <div className="column">
+        <StationList stations={stations} />
+        <Card title={t("overview.recent")} extra={<Link to="/activity">{t("nav.activity")}</Link>}>
+          <Timeline station={ALL} names={names} max={RECENT} />
+        </Card>
+      </div>
     </div>
   );
 }

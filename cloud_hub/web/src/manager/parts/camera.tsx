@@ -36,7 +36,7 @@ function Camera({ station, camera, name }: { station: StationDetail; camera: str
     <div className="camera-card">
       <div className="screen">
         {live ? (
-          <LiveView station={station.id} camera={camera} />
+          <LiveView station={station.id} camera={camera} name={name} />
         ) : picture ? (
           <img src={picture.url} alt={t("camera.alt", { camera: name })} data-testid="camera-picture" />
         ) : (

@@ -11,6 +11,7 @@ import type { Station } from "../api.ts";
 
 const SPOKES = 12;
 const RINGS = [0.35, 0.7, 1.1, 1.6, 2.3, 3.2];
+const PIN_HEIGHT_PX = 56;
 const REACH_MIN_M = 2500; // one station alone still gets a city around it
 const METRES_PER_DEGREE = 111_320;
 
@@ -28,7 +29,7 @@ export function StationMap({ stations }: { stations: Station[] }) {
     const drawn = L.map(element.current, { zoomControl: false, attributionControl: false, zoomSnap: 0.25, scrollWheelZoom: false });
     L.control.zoom({ position: "bottomright" }).addTo(drawn);
     const reach = Math.max(REACH_MIN_M, bounds.getNorthEast().distanceTo(bounds.getSouthWest()));
-    drawn.fitBounds(bounds.getCenter().toBounds(reach * 1.5));
+    drawn.fitBounds(bounds.getCenter().toBounds(reach * 1.4), { paddingTopLeft: [0, PIN_HEIGHT_PX] });
     schematicCity(bounds.getCenter(), reach).addTo(drawn);
     markers.current = L.layerGroup().addTo(drawn);
     map.current = drawn;
@@ -46,7 +47,7 @@ export function StationMap({ stations }: { stations: Station[] }) {
   useEffect(() => {
     markers.current?.clearLayers();
     for (const station of stations) {
-      const said = `${t(station.online ? "station.online" : "station.offline")} · ${t(`door.${station.door}`)}`;
+      const said = station.online ? `${t("station.online")} · ${t(`door.${station.door}`)}` : t("station.offline");
       const icon = L.divIcon({ className: "pin", html: pin(station, said), iconSize: [0, 0] });
       const marker = L.marker([station.place.latitude, station.place.longitude], { icon, alt: `${station.name}, ${said}`, title: station.name });
       const open = () => void navigate({ to: "/stations/$station", params: { station: station.id } });

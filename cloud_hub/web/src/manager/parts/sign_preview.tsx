@@ -9,7 +9,8 @@ const WIDTH = 64;
 const HEIGHT = 16;
 const PAGE_MS = 1800;
 const THRESHOLD = 110;
-const FONT = `${HEIGHT - 1}px "Noto Sans CJK SC", "PingFang SC", "Microsoft YaHei", sans-serif`;
+const BASELINE = 14; // of a 16 px Chinese glyph: 88 % above, 12 % below
+const FONT = `${HEIGHT}px "Noto Sans CJK SC", "PingFang SC", "Microsoft YaHei", sans-serif`;
 
 export function SignPreview({ text, label }: { text: string; label: string }) {
   const canvas = useRef<HTMLCanvasElement>(null);
@@ -44,8 +45,7 @@ function drawn(text: string): Uint8Array[] {
     context.fillStyle = "#000";
     context.fillRect(0, 0, WIDTH, HEIGHT);
     context.fillStyle = "#fff";
-    context.textBaseline = "middle";
-    context.fillText(line, 0, HEIGHT / 2 + 1);
+    context.fillText(line, 0, BASELINE);
     const { data } = context.getImageData(0, 0, WIDTH, HEIGHT);
     return Uint8Array.from({ length: WIDTH * HEIGHT }, (_, i) => (data[i * 4]! > THRESHOLD ? 1 : 0));
   });

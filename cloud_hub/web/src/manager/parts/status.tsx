@@ -26,11 +26,13 @@ export function OnlineDot({ station }: { station: Pick<Station, "online"> }) {
   return <Dot tone={station.online ? "good" : "bad"}>{t(station.online ? "station.online" : "station.offline")}</Dot>;
 }
 
-export function DoorDot({ station, testId }: { station: Pick<Station, "door">; testId?: string }) {
+/** Of an offline station only the last known state can be told, and it is told as that. */
+export function DoorDot({ station, testId }: { station: Pick<Station, "door" | "online">; testId?: string }) {
   const { t } = useTranslation();
+  const door = t(`door.${station.door}`);
   return (
-    <Dot tone={doorTone(station.door)} testId={testId} state={station.door}>
-      {t(`door.${station.door}`)}
+    <Dot tone={station.online ? doorTone(station.door) : "quiet"} testId={testId} state={station.door}>
+      {station.online ? door : t("station.lastKnown", { door })}
     </Dot>
   );
 }

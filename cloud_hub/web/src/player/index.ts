@@ -1,0 +1,2 @@
+export { bestElement, createPlayer } from "./player.ts";
+export type { Player, PlayerOptions, PlayerState } from "./player.ts";
