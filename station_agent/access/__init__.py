@@ -1,0 +1,1 @@
+"""Who may open the door, and what the door is doing."""

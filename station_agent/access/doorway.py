@@ -1,0 +1,195 @@
+"""The shell of door.py: one lock, its contact, its timer.
+
+Order is everything here. A release is a task of its own and is created first; whatever is to be written down is
+put behind it in the loop's queue, so that the frame is on the wire before the first byte goes to the disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import assert_never
+from uuid import UUID
+
+from firmware_bridge.capabilities import DeviceError, Lock
+from station_agent.access import door as machine
+from station_agent.access import ledger
+from station_agent.access.door import Door, DoorSettings, Pass
+from station_agent.alarms.board import AlarmBoard
+from station_agent.clock import Clock
+from station_agent.telemetry.spool import Spool
+from station_agent.wire.events import DoorChanged, VisitCounted
+
+log = logging.getLogger(__name__)
+
+LOOK_S = 30.0
+"""The relay is read this often: a lock that stays released is found within it."""
+
+LOOK_AFTER_SECURE_S = 1.0
+
+FINISH_S = 1.0
+"""How long a shutdown waits for a release that is on the wire."""
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """`released` is done when the lock has acknowledged (or raises DeviceError); `used` when somebody opened
+    (True) or nobody did in time (False)."""
+
+    released: asyncio.Task[None]
+    used: asyncio.Future[bool]
+
+
+class Doorway:
+    """Feeds the door machine and does what it says. Synchronous, on the loop; `watch` is its only service."""
+
+    def __init__(
+        self,
+        lock: Lock,
+        settings: DoorSettings,
+        *,
+        clock: Clock,
+        spool: Spool,
+        alarms: AlarmBoard,
+    ) -> None:
+        self._lock = lock
+        self._settings = settings
+        self._clock = clock
+        self._spool = spool
+        self._alarms = alarms
+        self.door = Door(alarms=alarms.standing(lock.name) & machine.ALARMS)
+        self.on_changed: Callable[[], None] = lambda: None
+        """Called after the state or the contact changed."""
+        self._timer: asyncio.TimerHandle | None = None
+        self._look = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._admissions: dict[UUID, Admission] = {}
+        self.releases = 0
+
+    @property
+    def name(self) -> str:
+        return self._lock.name
+
+    def resume(self, waiting: Iterable[Pass], expected_until: float) -> None:
+        """Before the start: grants of before a restart that may still be used. Moves nothing."""
+        self.door = Door(waiting=tuple(waiting), expected_until=expected_until, alarms=self.door.alarms)
+        self._arm()
+
+    def admit(self, entry: Pass) -> Admission:
+        """Release for `entry`. The release is under way when this returns."""
+        self.feed(machine.Granted(entry))
+        return self._admissions[entry.attempt]
+
+    def feed(self, given: machine.Input) -> None:
+        before = self.door
+        self.door, effects = machine.step(before, given, self._settings, self._clock.monotonic())
+        later: list[machine.Effect] = [effect for effect in effects if not isinstance(effect, machine.Release)]
+        for effect in effects:
+            if isinstance(effect, machine.Release):
+                self._release(effect.entry)
+        if later or before.state is not self.door.state or before.contact_open is not self.door.contact_open:
+            asyncio.get_running_loop().call_soon(self._follow, before, self.door, later)
+        self._arm()
+
+    async def watch(self) -> None:
+        """Read the relay now, regularly, and after each time it should have secured."""
+        while True:
+            status = await self._lock.status()
+            if status.released is not None:
+                self.feed(machine.LockSeen(status.released))
+            try:
+                await asyncio.wait_for(self._look.wait(), LOOK_S)
+            except TimeoutError:
+                continue
+            self._look.clear()
+            await self._clock.sleep(LOOK_AFTER_SECURE_S)
+
+    async def close(self) -> None:
+        """Let a release that is on the wire finish; the lock's own timer secures it."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=FINISH_S)
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for admission in self._admissions.values():
+            admission.used.cancel()
+
+    def _release(self, entry: Pass) -> None:
+        loop = asyncio.get_running_loop()
+        self.releases += 1
+        released = loop.create_task(self._lock.release(self._settings.hold_s), name=f"release {entry.attempt}")
+        self._keep(released)
+        self._admissions[entry.attempt] = Admission(released, loop.create_future())
+        released.add_done_callback(lambda task: self._released(entry.attempt, task))
+
+    def _released(self, attempt: UUID, task: asyncio.Task[None]) -> None:
+        if task.cancelled():
+            return
+        error = task.exception()
+        if isinstance(error, DeviceError):
+            log.error("not released: %s", error)
+            self.feed(machine.ReleaseFailed(attempt, str(error)))
+        elif error is not None:
+            self.feed(machine.ReleaseFailed(attempt, f"{self.name}: {type(error).__name__}"))
+            log.error("the release of %s failed", self.name, exc_info=error)
+
+    async def _secure(self) -> None:
+        try:
+            await self._lock.secure()
+        except DeviceError as error:
+            # The board secures by its own timer; `watch` finds out when it did not.
+            log.warning("not acknowledged that it is secured: %s", error)
+        self._look.set()
+
+    def _follow(self, before: Door, after: Door, effects: list[machine.Effect]) -> None:
+        if before.state is not after.state:
+            self._spool.record(
+                DoorChanged(door=self.name, state=after.state, previous=before.state, contact_open=after.contact_open)
+            )
+        for effect in effects:
+            self._do(effect)
+        self.on_changed()
+
+    def _do(self, effect: machine.Effect) -> None:
+        match effect:
+            case machine.Secure():
+                self._keep(asyncio.get_running_loop().create_task(self._secure(), name="secure"))
+            case machine.RaiseAlarm(alarm, detail):
+                self._alarms.raise_alarm(alarm, self.name, detail)
+            case machine.ClearAlarm(alarm):
+                self._alarms.clear_alarm(alarm, self.name)
+            case machine.CountVisit(entry):
+                self._spool.record(
+                    VisitCounted(attempt=entry.attempt, credential=entry.credential, member=entry.member),
+                    also=lambda db: ledger.settled(db, entry.attempt),
+                )
+                self._used(entry, True)
+            case machine.Lapse(entry):
+                self._spool.record(also=lambda db: ledger.settled(db, entry.attempt))
+                self._used(entry, False)
+            case machine.Release():
+                raise AssertionError("a release is done at once, not here")
+            case _:
+                assert_never(effect)
+
+    def _used(self, entry: Pass, used: bool) -> None:
+        admission = self._admissions.pop(entry.attempt, None)
+        if admission is not None and not admission.used.done():
+            admission.used.set_result(used)
+
+    def _arm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        due = machine.due(self.door)
+        if due is not None:
+            delay_s = max(0.0, due - self._clock.monotonic())
+            self._timer = asyncio.get_running_loop().call_later(delay_s, self.feed, machine.Tick())
+
+    def _keep(self, task: asyncio.Task[None]) -> None:
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

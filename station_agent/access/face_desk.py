@@ -1,0 +1,55 @@
+"""Somebody pressed the face button: look, and bring what was seen to the desk as an attempt."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from uuid import uuid4
+
+from station_agent.access.decide import FaceAttempt
+from station_agent.access.desk import Desk
+from station_agent.faces.service import FaceService, Identified
+from station_agent.video.camera import Camera
+from station_agent.video.errors import CameraSilent
+from station_agent.wire.kinds import Reason
+
+log = logging.getLogger(__name__)
+
+LOOK = "请看摄像头"
+
+
+class FaceDesk:
+    """`pressed` may come at any time; while somebody is being looked at, another press changes nothing."""
+
+    def __init__(self, desk: Desk, faces: FaceService, camera: Camera, say: Callable[[str], None]) -> None:
+        self._desk = desk
+        self._faces = faces
+        self._camera = camera
+        self._say = say
+        self._looking: asyncio.Task[None] | None = None
+
+    def pressed(self) -> None:
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._look(), name="look at a face")
+
+    async def close(self) -> None:
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.gather(self._looking, return_exceptions=True)
+
+    async def _look(self) -> None:
+        self._say(LOOK)
+        id = uuid4()
+        try:
+            found = await self._faces.identify(self._camera.frames())
+        except CameraSilent as silent:
+            attempt = FaceAttempt(id, self._camera.name, None, Reason.CAMERA_SILENT, str(silent))
+        else:
+            if isinstance(found, Identified):
+                margin = "nobody else enrolled" if found.margin is None else f"margin {found.margin:.3f}"
+                detail = f"distance {found.distance:.3f}, {margin}, {found.frames} frames"
+                attempt = FaceAttempt(id, self._camera.name, found.member, Reason.MEMBER, detail)
+            else:
+                attempt = FaceAttempt(id, self._camera.name, None, found.reason, found.detail)
+        self._desk.attempt(attempt)

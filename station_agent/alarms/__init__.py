@@ -1,0 +1,1 @@
+"""Conditions with a life: raised once, cleared once, remembered over a restart."""

@@ -1,0 +1,292 @@
+"""The MQTT connection: paho's protocol on our own loop, through its socket hooks. No thread of paho's runs.
+
+    run(): connect --> subscribe to down/... --> told `connected` --> ... --> lost --> jittered pause --> again
+
+Clean session, nothing retained, a will that says offline. A new paho client is made for each connection, so
+nothing of an old one is sent late: what must arrive is repeated from the spool. Name look-up, TCP and TLS
+hand-shakes block, so they happen in a worker thread; everything after happens on the loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+import random
+import socket
+import ssl
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Protocol
+
+import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+from paho.mqtt.reasoncodes import ReasonCode
+
+from station_agent.clock import Clock
+from station_agent.wire import topics
+from station_agent.wire.link import BrokerLink
+from station_agent.wire.topics import Down, Up
+
+log = logging.getLogger(__name__)
+
+KEEPALIVE_S = 20
+CONNECT_TIMEOUT_S = 5.0
+ANSWER_S = 5.0
+"""How long CONNACK and SUBACK may take."""
+
+BACK_OFF_S_FIRST = 0.5
+BACK_OFF_S_MAX = 60.0
+"""With jitter: thousands of stations come back after a broker's restart."""
+
+HEALTHY_S = 30.0
+"""A connection that lived this long was a good one: the next pause is short again."""
+
+MISC_S = 1.0
+
+IN_FLIGHT_MAX = 20
+PENDING_MAX = 200
+"""Bytes wait in paho when the line is slow; beyond this many messages the connection is given up."""
+
+
+class LinkRefused(Exception):
+    """The link cannot be used as it is configured. Says what to do."""
+
+
+class Listener(Protocol):
+    """Who is told what happens on the link; called on the loop, must return at once."""
+
+    def link_up(self) -> None: ...
+
+    def link_down(self, why: str) -> None: ...
+
+    def received(self, leaf: Down, payload: bytes) -> None: ...
+
+
+def check_transport(link: BrokerLink) -> None:
+    """Plain MQTT carries a password, so it is for loopback only. Raises LinkRefused."""
+    if link.ca_file is not None:
+        if not link.ca_file.is_file():
+            raise LinkRefused(f"the broker's ca_file {link.ca_file} is not there; copy it from the hub")
+        return
+    host = link.host
+    with suppress(ValueError):
+        if ipaddress.ip_address(host).is_loopback:
+            return
+    if host == "localhost":
+        return
+    raise LinkRefused(
+        f"broker {host}:{link.port} is not on this machine and the link file names no ca_file: without TLS the "
+        "station's password would travel in the clear. Add broker.ca_file to the link file"
+    )
+
+
+class MqttLink:
+    """`run` keeps one connection alive for ever; `publish` sends on it while it is up."""
+
+    def __init__(
+        self,
+        station: str,
+        link: BrokerLink,
+        will: Callable[[], bytes],
+        *,
+        clock: Clock,
+        rng: random.Random,
+    ) -> None:
+        check_transport(link)
+        self._station = station
+        self._link = link
+        self._will = will
+        self._clock = clock
+        self._rng = rng
+        self._client: paho.Client | None = None
+        self.up = False
+        self.connections = 0
+
+    def publish(self, leaf: Up, payload: bytes) -> bool:
+        """Send now; False when the link is down. Events and telemetry by QoS 1, the state by QoS 0."""
+        if self._client is None or not self.up:
+            return False
+        qos = 0 if leaf is Up.STATE else 1
+        info = self._client.publish(topics.up(self._station, leaf), payload, qos=qos, retain=False)
+        return info.rc == MQTTErrorCode.MQTT_ERR_SUCCESS
+
+    async def run(self, listener: Listener) -> None:
+        pause_s = BACK_OFF_S_FIRST
+        while True:
+            began = self._clock.monotonic()
+            why = await _Connection(self, listener).live()
+            if self._clock.monotonic() - began >= HEALTHY_S:
+                pause_s = BACK_OFF_S_FIRST
+            log.info("no link to the hub (%s); next try in about %.1f s", why, pause_s)
+            await self._clock.sleep(pause_s * self._rng.uniform(0.5, 1.5))
+            pause_s = min(pause_s * 2, BACK_OFF_S_MAX)
+
+    def new_client(self) -> paho.Client:
+        client = paho.Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=f"station-{self._station}",
+            clean_session=True,
+            protocol=paho.MQTTv311,
+            reconnect_on_failure=False,
+        )
+        client.username_pw_set(self._link.username, self._link.password.get_secret_value())
+        if self._link.ca_file is not None:
+            context = ssl.create_default_context(cafile=str(self._link.ca_file))
+            context.minimum_version = ssl.TLSVersion.TLSv1_2
+            client.tls_set_context(context)
+        client.connect_timeout = CONNECT_TIMEOUT_S
+        client.max_inflight_messages_set(IN_FLIGHT_MAX)
+        client.max_queued_messages_set(PENDING_MAX)
+        client.will_set(topics.up(self._station, Up.STATE), self._will(), qos=0, retain=False)
+        return client
+
+    def connect(self, client: paho.Client) -> None:
+        """Blocks: for a worker thread. Raises OSError."""
+        client.connect(self._link.host, self._link.port, keepalive=KEEPALIVE_S)
+
+    @property
+    def station(self) -> str:
+        return self._station
+
+    def opened(self, client: paho.Client) -> None:
+        self._client = client
+        self.up = True
+        self.connections += 1
+
+    def closed(self) -> None:
+        self._client = None
+        self.up = False
+
+
+class _Connection:
+    """One connection, from the first packet to the last."""
+
+    def __init__(self, owner: MqttLink, listener: Listener) -> None:
+        self._owner = owner
+        self._listener = listener
+        self._loop = asyncio.get_running_loop()
+        self._lost: asyncio.Future[str] = self._loop.create_future()
+        self._connack: asyncio.Future[None] = self._loop.create_future()
+        self._suback: asyncio.Future[None] = self._loop.create_future()
+        self._socket: socket.socket | None = None
+
+    async def live(self) -> str:
+        """Returns why it ended; never raises what a network can do."""
+        client = self._owner.new_client()
+        client.on_connect = self._on_connect
+        client.on_disconnect = self._on_disconnect
+        client.on_subscribe = self._on_subscribe
+        client.on_message = self._on_message
+        try:
+            await asyncio.to_thread(self._owner.connect, client)
+        except (OSError, ValueError) as error:
+            return f"cannot connect: {error}"
+        told = False
+        try:
+            self._attach(client)
+            why = await self._open(client)
+            if why is not None:
+                return why
+            self._owner.opened(client)
+            told = True
+            self._listener.link_up()
+            return await self._until_lost(client)
+        finally:
+            self._owner.closed()
+            self._detach()
+            client.disconnect()
+            # paho closes its socket when DISCONNECT is written; nobody writes any more, so do it here.
+            client.loop_write()
+            if (left := client.socket()) is not None:
+                left.close()
+            if told:
+                self._listener.link_down("lost")
+
+    async def _open(self, client: paho.Client) -> str | None:
+        why = await self._answered(self._connack)
+        if why is None:
+            # One by one: the broker's rules name each topic, and a wildcard would be more than they allow.
+            client.subscribe([(topics.down(self._owner.station, leaf), 0) for leaf in Down])
+            why = await self._answered(self._suback)
+        return why
+
+    async def _answered(self, answer: asyncio.Future[None]) -> str | None:
+        """None once the broker has answered, otherwise why it will not."""
+        waiting: list[asyncio.Future[Any]] = [answer, self._lost]
+        await asyncio.wait(waiting, timeout=ANSWER_S, return_when=asyncio.FIRST_COMPLETED)
+        if self._lost.done():
+            return self._lost.result()
+        return None if answer.done() else f"the broker did not answer within {ANSWER_S:g} s"
+
+    async def _until_lost(self, client: paho.Client) -> str:
+        while not self._lost.done():
+            client.loop_misc()
+            await asyncio.wait([self._lost], timeout=MISC_S)
+        return self._lost.result()
+
+    # --- paho's socket on our loop ---
+
+    def _attach(self, client: paho.Client) -> None:
+        found: Any = client.socket()
+        self._socket = found
+        if found is None:
+            self._end("closed at once")
+            return
+        found.setblocking(False)
+        if not isinstance(found, ssl.SSLSocket):
+            found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        client.on_socket_close = self._on_socket_close
+        client.on_socket_register_write = self._on_want_write
+        client.on_socket_unregister_write = self._on_written
+        self._loop.add_reader(found, self._readable, client)
+        if client.want_write():
+            self._loop.add_writer(found, client.loop_write)
+
+    def _readable(self, client: paho.Client) -> None:
+        client.loop_read()
+        # TLS may hold decrypted bytes that select() knows nothing of.
+        while isinstance(self._socket, ssl.SSLSocket) and self._socket.pending():
+            client.loop_read()
+
+    def _on_want_write(self, client: paho.Client, userdata: Any, sock: Any) -> None:
+        self._loop.add_writer(sock, client.loop_write)
+
+    def _on_written(self, client: paho.Client, userdata: Any, sock: Any) -> None:
+        self._loop.remove_writer(sock)
+
+    def _on_socket_close(self, client: paho.Client, userdata: Any, sock: Any) -> None:
+        self._detach()
+        self._end("the connection was closed")
+
+    def _detach(self) -> None:
+        if self._socket is not None and self._socket.fileno() >= 0:
+            self._loop.remove_reader(self._socket)
+            self._loop.remove_writer(self._socket)
+        self._socket = None
+
+    # --- paho's callbacks; an exception in one would be lost or would break paho, so they only take note ---
+
+    def _on_connect(self, client: paho.Client, userdata: Any, flags: Any, reason: ReasonCode, props: Any) -> None:
+        if reason.is_failure:
+            self._end(f"the broker refuses: {reason}")
+        elif not self._connack.done():
+            self._connack.set_result(None)
+
+    def _on_subscribe(self, client: paho.Client, userdata: Any, mid: int, reasons: list[ReasonCode], p: Any) -> None:
+        if any(reason.is_failure for reason in reasons):
+            self._end("the broker does not let this station listen to its own topics")
+        elif not self._suback.done():
+            self._suback.set_result(None)
+
+    def _on_disconnect(self, client: paho.Client, userdata: Any, flags: Any, reason: ReasonCode, props: Any) -> None:
+        self._end(f"disconnected: {reason}")
+
+    def _on_message(self, client: paho.Client, userdata: Any, message: paho.MQTTMessage) -> None:
+        leaf = message.topic.rpartition("/")[2]
+        if leaf in set(Down) and not message.retain:
+            self._listener.received(Down(leaf), bytes(message.payload))
+
+    def _end(self, why: str) -> None:
+        if not self._lost.done():
+            self._lost.set_result(why)

@@ -1,0 +1,189 @@
+"""What the agent is started with: the profile, checked to the last line, and where its files are.
+
+Every mistake in a profile is found in one go and named by its path in the file, so that a technician on site
+corrects them all at once.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import ValidationError
+
+import firmware_bridge.bridge as bridge
+from firmware_bridge.config import DeviceConfig, LineConfig
+from firmware_bridge.drivers import DRIVERS, Capability
+from station_agent.devices import device_config, line_config
+from station_agent.wire.link import HubLink
+from station_agent.wire.profile import StationProfile
+
+SHIPPED_PROFILES = Path(__file__).resolve().parent.parent / "config" / "devices"
+
+DLIB_WARNING = (
+    "faces.engine: dlib confuses East-Asian strangers far too often at its usual tolerance (43 to 66 % of pairs at "
+    "0.6), so it runs here with distance <= 0.36, margin >= 0.10 and at most 100 people, and will turn away members "
+    "whom it should know. It is no engine for service: keep the membership code as the main way in"
+)
+NO_SCANNER_WARNING = "door.scanner: none, so nobody can enter by membership code"
+NO_CONTACT_WARNING = "the lock has no door contact: no visit is counted, no forced door is noticed"
+
+
+class ProfileRefused(Exception):
+    """A profile or link file that cannot be used; `errors` has one `path: message` a mistake."""
+
+    def __init__(self, file: Path, errors: list[str]) -> None:
+        super().__init__(f"{file}:\n" + "\n".join(f"  {error}" for error in errors))
+        self.errors = errors
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A profile as it was read: `profile` is None when `errors` say why."""
+
+    profile: StationProfile | None
+    errors: list[str]
+    warnings: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One run of the agent."""
+
+    profile: StationProfile
+    link: HubLink | None  # None: the station works alone
+    state_dir: Path
+    key_dir: Path
+    profiles_dir: Path
+    status_fd: int | None = None
+
+
+def profiles_dir_of(profile: Path) -> Path:
+    """Device profiles beside the station profiles (config/stations, config/devices), else the shipped ones."""
+    beside = profile.resolve().parent.parent / "devices"
+    return beside if beside.is_dir() else SHIPPED_PROFILES
+
+
+def read_profile(path: Path, profiles_dir: Path, lines: Mapping[str, str], cameras: Mapping[str, str]) -> Checked:
+    """Read and check everything. `lines` and `cameras` replace urls of the profile by name."""
+    try:
+        raw: dict[str, Any] = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        return Checked(None, [f"(file): cannot be read: {error.strerror}"], [])
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return Checked(None, [f"(file): no TOML: {error}"], [])
+    errors = _replace_urls(raw, "lines", lines) + _replace_urls(raw, "cameras", cameras)
+    try:
+        profile = StationProfile.model_validate(raw)
+    except ValidationError as error:
+        return Checked(None, errors + _explained(error), [])
+    errors += _cross_checked(profile, profiles_dir)
+    return Checked(None if errors else profile, errors, _warnings(profile))
+
+
+def read_link(path: Path) -> HubLink:
+    """Raises ProfileRefused."""
+    try:
+        return HubLink.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise ProfileRefused(path, [f"(file): cannot be read: {error.strerror}"]) from error
+    except ValidationError as error:
+        raise ProfileRefused(path, _explained(error)) from error
+
+
+def line_configs(profile: StationProfile) -> dict[str, LineConfig]:
+    return {name: line_config(row) for name, row in profile.lines.items()}
+
+
+def device_configs(profile: StationProfile) -> dict[str, DeviceConfig]:
+    return {name: device_config(row) for name, row in profile.devices.items()}
+
+
+def _explained(error: ValidationError) -> list[str]:
+    return [
+        f"{'.'.join(str(part) for part in row['loc']) or '(file)'}: {row['msg']}"
+        for row in error.errors(include_url=False, include_input=False)
+    ]
+
+
+def _replace_urls(raw: dict[str, Any], table: str, urls: Mapping[str, str]) -> list[str]:
+    errors = []
+    for name, url in urls.items():
+        row = raw.get(table, {}).get(name)
+        if isinstance(row, dict):
+            row["url"] = url
+        else:
+            errors.append(f"{table}.{name}: was given an address but is not in the profile")
+    return errors
+
+
+def _cross_checked(profile: StationProfile, profiles_dir: Path) -> list[str]:
+    errors: list[str] = []
+    lines: dict[str, LineConfig] = {}
+    devices: dict[str, DeviceConfig] = {}
+    for name, line in profile.lines.items():
+        try:
+            lines[name] = line_config(line)
+        except ValidationError as error:
+            errors += [f"lines.{name}.{row}" for row in _explained(error)]
+    for name, device in profile.devices.items():
+        try:
+            devices[name] = device_config(device)
+        except ValidationError as error:
+            errors += [f"devices.{name}.{row}" for row in _explained(error)]
+    if not errors:
+        errors += bridge.check(lines, devices, profiles_dir)
+    errors += _has(profile, "door.lock", profile.door.lock, Capability.LOCK)
+    if profile.door.scanner is not None:
+        errors += _has(profile, "door.scanner", profile.door.scanner, Capability.SCANNER)
+    if profile.sign is not None:
+        errors += _has(profile, "sign.device", profile.sign.device, Capability.SIGN)
+    errors += _check_button(profile)
+    if profile.faces.enabled:
+        if profile.faces.camera is None:
+            errors.append("faces.camera: faces are on, so name the camera that sees them")
+        if profile.door.face_button is None:
+            errors.append("door.face_button: faces are on, so name the button that asks for one")
+    if profile.faces.camera is not None and profile.faces.camera not in profile.cameras:
+        errors.append(f"faces.camera: there is no camera {profile.faces.camera!r}")
+    try:
+        ZoneInfo(profile.station.time_zone)
+    except (ZoneInfoNotFoundError, ValueError):
+        errors.append(f"station.time_zone: {profile.station.time_zone!r} is no time zone")
+    return errors
+
+
+def _has(profile: StationProfile, where: str, device: str, capability: Capability) -> list[str]:
+    row = profile.devices.get(device)
+    if row is None:
+        return [f"{where}: there is no device {device!r}"]
+    driver = DRIVERS.get(row.driver)
+    if driver is None or capability in driver.capabilities:  # an unknown driver has its own error
+        return []
+    return [f"{where}: {device!r} is a {row.driver}, which is no {capability.value}"]
+
+
+def _check_button(profile: StationProfile) -> list[str]:
+    button, lock = profile.door.face_button, profile.devices.get(profile.door.lock)
+    if button is None or lock is None:
+        return []
+    buttons = lock.options.get("buttons")
+    if isinstance(buttons, dict) and button in buttons:
+        return []
+    return [f"door.face_button: {profile.door.lock!r} has no input of the name {button!r} in its options.buttons"]
+
+
+def _warnings(profile: StationProfile) -> list[str]:
+    warnings = []
+    if profile.faces.enabled and profile.faces.engine == "dlib":
+        warnings.append(DLIB_WARNING)
+    if profile.door.scanner is None:
+        warnings.append(NO_SCANNER_WARNING)
+    lock = profile.devices.get(profile.door.lock)
+    if lock is not None and lock.options.get("contact") is None:
+        warnings.append(NO_CONTACT_WARNING)
+    return warnings

@@ -1,0 +1,1 @@
+"""What the LED sign shows: drawn here, dot by dot."""

@@ -1,0 +1,1 @@
+"""What the station has to tell: kept on disk until the hub has it."""

@@ -1,0 +1,1 @@
+"""A virtual station: simulated hardware on ptys, the real agent as a child process, a door page."""

@@ -1,0 +1,65 @@
+"""PURE: from a station's profile to the simulated devices that stand for its hardware."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from firmware_bridge.codecs.scanner import Framing
+from firmware_bridge.simulators.station import CONTACT_INPUT, LOCK_RELAY, SimulationConfig
+from station_agent.wire.profile import DeviceRow, StationProfile
+
+
+class NotSimulated(Exception):
+    """The profile has something that the simulators do not stand for; says what."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """`lines` names the simulator's line for each line of the profile."""
+
+    simulation: SimulationConfig
+    lines: dict[str, str]
+
+
+def wiring(profile: StationProfile) -> Wiring:
+    """Raises NotSimulated."""
+    lock_name, lock = profile.door.lock, profile.devices[profile.door.lock]
+    if lock.driver != "modbus_lock":
+        raise NotSimulated(f"devices.{lock_name}: a {lock.driver} has no simulator, modbus_lock has")
+    if lock.options.get("coil") != LOCK_RELAY or lock.options.get("contact") != CONTACT_INPUT:
+        raise NotSimulated(
+            f"devices.{lock_name}.options: the simulated lock is coil {LOCK_RELAY}, contact {CONTACT_INPUT}"
+        )
+    scanner = _only(profile, "serial_scanner")
+    sign = _only(profile, "alpha_sign")
+    sensor = _only(profile, "modbus_sensor")
+    lines = {lock.line: "door", scanner.line: "scanner", sign.line: "sign"}
+    lines.setdefault(sensor.line, "air")
+    if unknown := set(profile.lines) - set(lines):
+        raise NotSimulated(f"lines.{sorted(unknown)[0]}: nothing is simulated on it")
+    config = SimulationConfig(
+        door_baud=profile.lines[lock.line].baud,
+        air_baud=profile.lines[sensor.line].baud,
+        scanner_baud=profile.lines[scanner.line].baud,
+        sign_baud=profile.lines[sign.line].baud,
+        lock_unit=_address(lock),
+        sensor_unit=_address(sensor),
+        sensor_on_door_line=sensor.line == lock.line,
+        framing=Framing(scanner.options.get("framing", Framing.LINE)),
+        buttons=tuple(lock.options.get("buttons", {}).items()),
+        sign_address=_address(sign),
+        sign_width=sign.options["width"],
+        sign_height=sign.options["height"],
+    )
+    return Wiring(config, lines)
+
+
+def _only(profile: StationProfile, driver: str) -> DeviceRow:
+    rows = [row for row in profile.devices.values() if row.driver == driver]
+    if len(rows) != 1:
+        raise NotSimulated(f"devices: the simulators stand for one {driver}, the profile has {len(rows)}")
+    return rows[0]
+
+
+def _address(row: DeviceRow) -> int:
+    return 1 if row.address is None else row.address
