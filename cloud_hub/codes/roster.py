@@ -7,6 +7,7 @@ trusting one that is too old. It is pushed when it changes, and whenever a stati
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -25,7 +26,7 @@ from station_agent.wire.topics import Down
 
 RENEWED_AFTER = timedelta(days=1)
 _LOOK_EVERY_S = 600.0
-_PUSH_AGAIN_S = 5.0  # a station whose reports cross with a push is not sent the same roster twice in a row
+_PUSH_AGAIN_S = 1.0  # time for a station to apply what it was sent, before it is sent again
 
 
 def contents(connection: sa.Connection, keys: Keys, now: datetime) -> tuple[IssuerKey, tuple[RosterMember, ...]]:
@@ -64,9 +65,10 @@ class RosterService:
         self._keys = keys
         self._downlink = downlink
         self._versions: dict[str, int] = {}
-        self._behind: set[str] = set()
+        self._due_s: dict[str, float] = {}  # station -> when to push, for those that are behind
         self._pushed_s: dict[str, float] = {}
         self._stale = True
+        self._renewed_s = 0.0
         self._wake = asyncio.Event()
 
     def changed(self) -> None:
@@ -78,11 +80,11 @@ class RosterService:
         """A station told which roster it runs."""
         wanted = self._versions.get(station)
         if wanted is None or version >= wanted:
+            self._due_s.pop(station, None)
             return
         now_s = self._clock.monotonic()
-        if now_s - self._pushed_s.get(station, -_PUSH_AGAIN_S) >= _PUSH_AGAIN_S:
-            self._behind.add(station)
-            self._wake.set()
+        self._due_s.setdefault(station, max(now_s, self._pushed_s.get(station, now_s) + _PUSH_AGAIN_S))
+        self._wake.set()
 
     async def run(self) -> None:
         while True:
@@ -90,13 +92,16 @@ class RosterService:
             if self._stale:
                 self._stale = False
                 await self._renew()
-            behind, self._behind = sorted(self._behind), set()
-            for station in behind:
+            now_s = self._clock.monotonic()
+            for station in sorted(name for name, due_s in self._due_s.items() if due_s <= now_s):
+                del self._due_s[station]
                 await self._push(station)
-            try:
-                await asyncio.wait_for(self._wake.wait(), _LOOK_EVERY_S)
-            except TimeoutError:
+            if now_s - self._renewed_s > _LOOK_EVERY_S:
                 self._stale = True
+                continue
+            next_s = min(self._due_s.values(), default=now_s + _LOOK_EVERY_S)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), max(next_s - now_s, 0.0))
 
     async def _renew(self) -> None:
         now = self._clock.now()
@@ -115,7 +120,10 @@ class RosterService:
             return dict(connection.execute(sa.select(rosters.c.station, rosters.c.version)).tuples().all())
 
         versions = await self._database.write(renew)
-        self._behind |= {name for name, version in versions.items() if self._versions.get(name) != version}
+        self._renewed_s = self._clock.monotonic()
+        for name, version in versions.items():
+            if self._versions.get(name) != version:
+                self._due_s[name] = self._renewed_s
         self._versions = versions
 
     async def _push(self, station: str) -> None:
