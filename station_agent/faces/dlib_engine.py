@@ -35,7 +35,8 @@ class DlibEngine:
         height, width = rgb.shape[:2]
         longer = max(height, width)
         scale = max(1.0, longer / DETECT_PX_MAX)
-        searched = _resized(rgb, round(width / scale), round(height / scale)) if scale > 1 else rgb
+        smaller = max(1, round(width / scale)), max(1, round(height / scale))
+        searched = _resized(rgb, *smaller) if scale > 1 else rgb
         upsample = 1 if longer <= UPSAMPLE_BELOW_PX else 0
         found = face_recognition.face_locations(searched, number_of_times_to_upsample=upsample, model="hog")
         boxes = (_box(edges, scale, width, height) for edges in found)

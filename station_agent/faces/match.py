@@ -39,6 +39,14 @@ class Policy:
     people_max: int
     templates_min: int
 
+    @property
+    def templates_apart_max(self) -> float:
+        """Two pictures further apart than this are not taken for one person's when templates are made. From the same
+        two numbers: whom we would still mix up with somebody at the limit. Wider than the limit at the door, since
+        templates are meant to differ (another side, another light) and an operator watches who stands there.
+        """
+        return self.distance_max + self.margin_min
+
 
 STRICT = Policy(distance_max=0.36, margin_min=0.10, frames_min=3, people_max=100, templates_min=3)
 """access.md, for `face-recognition` (dlib). Calibrated rules come with the ONNX engine."""
@@ -143,14 +151,14 @@ def lookalike(embeddings: Sequence[Embedding], enrolled: Gallery, member: str, p
 
 
 def one_person(embeddings: Sequence[Embedding], policy: Policy, templates_max: int, differ_min: float) -> list[int]:
-    """Indices of the largest set (at most `templates_max`, the earliest of equals) whose members all agree and all
-    differ by at least `differ_min`: templates worth keeping, of surely one person. Empty when there is no set of
-    `policy.templates_min`. For a dozen embeddings at most: it tries the subsets.
+    """Indices of the largest set (at most `templates_max`, the earliest of equals) in which every two are at least
+    `differ_min` and at most `policy.templates_apart_max` apart: templates worth keeping, of one person. Empty when no
+    set has `policy.templates_min`. For a dozen embeddings at most: it tries the subsets.
     """
     good = {
         (i, j)
         for i, j in combinations(range(len(embeddings)), 2)
-        if differ_min <= distance(embeddings[i], embeddings[j]) <= policy.distance_max
+        if differ_min <= distance(embeddings[i], embeddings[j]) <= policy.templates_apart_max
     }
     for size in range(templates_max, policy.templates_min - 1, -1):
         for chosen in combinations(range(len(embeddings)), size):

@@ -192,7 +192,7 @@ def test_the_same_face_under_another_member_is_seen_at_enrolment() -> None:
 
 
 def test_templates_are_chosen_from_one_person_only() -> None:
-    candidates = [at(0, 0), at(2, 0), at(0.1, 0), at(0.2, 0), at(2.1, 0), at(0.45, 0)]
+    candidates = [at(0, 0), at(2, 0), at(0.1, 0), at(0.2, 0), at(2.1, 0), at(0.47, 0)]
     assert one_person(candidates, STRICT, 5, 0.05) == [0, 2, 3]
 
 
