@@ -232,8 +232,9 @@ class Bus:
     def keep_clear(self, for_s: float) -> None:
         """Start nothing but lock requests for the next `for_s` seconds.
 
-        Repeated calls stretch one window to KEEP_CLEAR_S_MAX; the next window opens only after another
-        device was served, so that a chattering reader starves nobody.
+        Repeated calls stretch one window to KEEP_CLEAR_S_MAX. The window ends with the lock request that it
+        was opened for, and the next one opens only after another device was served, so that a chattering
+        reader starves nobody.
         """
         now = self._clock.monotonic()
         if now >= self._clear_limit:
@@ -428,6 +429,8 @@ class Bus:
         self._current = None
         self._state = _State.GAP
         self._cancel_timer()
+        if job.priority == Priority.LOCK:
+            self._clear_until = self._clear_limit = 0.0
         return job
 
     def _settle(self, job: _Job, outcome: object) -> None:

@@ -20,7 +20,7 @@ RELAYS = 8
 INPUTS = 8
 FLASH_ON = 0x0200
 FLASH_UNIT_S = 0.1
-# Arrival times kept of frames that switch a relay.
+# Arrival times kept of frames that switch a relay on.
 FRAMES_MAX = 10_000
 NO_VALUE = 0x7FFF
 
@@ -115,7 +115,8 @@ class RelayBoard(ModbusSlave):
             case modbus.Read(modbus.Function.READ_DISCRETE_INPUTS as function, address, count):
                 return _slice(function, self.inputs, address, count)
             case modbus.WriteOne(modbus.Function.WRITE_COIL, address, value):
-                self.relay_frames_s.append(first_byte_s)
+                if value != modbus.COIL_OFF:
+                    self.relay_frames_s.append(first_byte_s)
                 return self._write(request, address, value)
         return modbus.Refused(_function(request), modbus.Refusal.ILLEGAL_FUNCTION)
 

@@ -240,7 +240,7 @@ class SimulatedStation:
 
     @property
     def relay_frames_s(self) -> list[float]:
-        """Monotonic seconds at which the first byte of each frame that writes a relay came in."""
+        """Monotonic seconds at which the first byte of each frame that switches a relay on came in."""
         return list(self.board.relay_frames_s)
 
     def wire(self, line: str) -> WireCounters:

@@ -320,15 +320,30 @@ def test_while_a_code_arrives_only_the_lock_may_start(run_virtual, bus, port):
         echo(port)
         port.open()
         await asyncio.sleep(1)
-        loop = asyncio.get_running_loop()
-        began = loop.time()
         bus.keep_clear(0.2)
         sensor = request(bus, "sensor", "read")
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.15)
+        assert port.frames == []
         await request(bus, "lock", "open", Priority.LOCK)
         await sensor
+        # The release is what the line was kept clear for: nobody waits for the rest of the 0.2 s.
+        (opened, _), (read, _) = port.written
         assert port.frames == [b"open", b"read"]
-        assert port.written[1][0] - began == pytest.approx(0.2)
+        assert read - opened == pytest.approx(0.004 + 0.02 + 0.004)
+
+    run_virtual(scenario())
+
+
+def test_a_code_that_opens_nothing_holds_the_line_no_longer_than_asked(run_virtual, bus, port):
+    async def scenario():
+        attach(bus, "sensor")
+        echo(port)
+        port.open()
+        await asyncio.sleep(1)
+        began = asyncio.get_running_loop().time()
+        bus.keep_clear(0.2)
+        await request(bus, "sensor", "read")
+        assert port.written[0][0] - began == pytest.approx(0.2)
 
     run_virtual(scenario())
 
