@@ -117,7 +117,7 @@ class RosterService:
                 version = known.version + 1 if known else 1
                 new.append({"station": station, "version": version, "digest": text, "issued_at": now})
             upsert(connection, rosters, new)
-            return dict(connection.execute(sa.select(rosters.c.station, rosters.c.version)).tuples().all())
+            return {row.station: row.version for row in connection.execute(rosters.select())}
 
         versions = await self._database.write(renew)
         self._renewed_s = self._clock.monotonic()

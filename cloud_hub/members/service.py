@@ -96,15 +96,12 @@ def _one(connection: sa.Connection, member: str, clock: Clock) -> Member:
 
 def _with_details(connection: sa.Connection, rows: Sequence[Any], clock: Clock) -> list[Member]:
     ids = [row.id for row in rows]
-    phones: dict[str, int] = dict(
-        connection.execute(
-            sa.select(phone_keys.c.member, sa.func.count())
-            .where(phone_keys.c.member.in_(ids), phone_keys.c.not_after > clock.now())
-            .group_by(phone_keys.c.member)
-        )
-        .tuples()
-        .all()
+    phones_query = (
+        sa.select(phone_keys.c.member, sa.func.count())
+        .where(phone_keys.c.member.in_(ids), phone_keys.c.not_after > clock.now())
+        .group_by(phone_keys.c.member)
     )
+    phones: dict[str, int] = dict(connection.execute(phones_query).all())
     enrolled: dict[str, list[EnrolledFace]] = {}
     for face in connection.execute(faces.select().where(faces.c.member.in_(ids)).order_by(faces.c.station)):
         enrolled.setdefault(face.member, []).append(

@@ -37,13 +37,13 @@ def counts(connection: sa.Connection, zones: Mapping[str, str], now: datetime) -
             .where(visits.c.station.in_([n for n in names if zones[n] == zone]), visits.c.at >= midnight(now, zone))
             .group_by(visits.c.station)
         )
-        today |= dict(connection.execute(query).tuples().all())
+        today |= dict(connection.execute(query).all())
     open_query = (
         sa.select(alarms.c.station, sa.func.count())
         .where(alarms.c.station.in_(names), alarms.c.cleared_at.is_(None))
         .group_by(alarms.c.station)
     )
-    alarms_open: dict[str, int] = dict(connection.execute(open_query).tuples().all())
+    alarms_open: dict[str, int] = dict(connection.execute(open_query).all())
     climate: dict[str, dict[str, float]] = {}
     points = latest_readings.select().where(
         latest_readings.c.station.in_(names),

@@ -135,7 +135,7 @@ def test_a_phone_becomes_a_members_and_its_code_opens_by_roster_or_certificate(
         assert phone.get("phone/me").json()["member"] == member
         assert phone.post("phone/session", json=use).status_code == 401  # once only
         answer = phone.post("phone/keys", json={"algorithm": "es256", "public": public.hex()}).json()
-        off_curve = {"algorithm": "es256", "public": "02" + "00" * 31 + "05"}
+        off_curve = {"algorithm": "es256", "public": "02" + "ff" * 32}
         assert phone.post("phone/keys", json=off_curve).json()["type"] == "urn:yizhan:not-a-key"
         assert phone.get("stations").status_code == 401  # a phone is no manager
         roster = roster_with(station, member)
