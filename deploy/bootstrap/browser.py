@@ -21,7 +21,7 @@ def ensure(places: Places, console: Console) -> Path:
     """The executable of a Chromium; raises Stop when there is none and none can be had."""
     chosen = os.environ.get(VARIABLE)
     if chosen:
-        if not os.access(chosen, os.X_OK):
+        if not (Path(chosen).is_file() and os.access(chosen, os.X_OK)):
             raise Stop(f"{VARIABLE} names {chosen}, which is not an executable: correct or unset it.")
         return Path(chosen)
     found = on_this_machine()
