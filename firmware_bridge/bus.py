@@ -24,6 +24,7 @@ The bus is driven by callbacks on the event loop, not by a task: a request on an
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import logging
 import math
@@ -50,6 +51,10 @@ QUEUE_MAX = 64
 LATENCIES_MAX = 256
 # The longest that `keep_clear` can hold back the other devices of a line: a code of 400 bytes at 9600 baud.
 KEEP_CLEAR_S_MAX = 0.5
+# When the station stops: how long a lock's last request may still take, and how many turns of the loop the
+# drivers that are cancelled together with the bus get to ask for it.
+FAREWELL_S_MAX = 1.0
+FAREWELL_TURNS = 5
 
 
 class LineLost(DeviceTimeout):
@@ -197,11 +202,35 @@ class Bus:
         return self._port.name
 
     async def run(self) -> None:
-        """Keep the line open until cancelled; then what still waits fails with LineLost."""
+        """Keep the line open until cancelled; then let locks have their last word, and fail what still waits.
+
+        Services are cancelled together, and a lock without a timer of its own secures itself on the way out.
+        """
+        port = asyncio.ensure_future(self._port.run())
         try:
-            await self._port.run()
+            await asyncio.shield(port)
+        except asyncio.CancelledError:
+            await self._farewell()
+            raise
         finally:
+            port.cancel()
+            await asyncio.wait([port])
             self._drop_all("the station is stopping")
+
+    async def _farewell(self) -> None:
+        for _ in range(FAREWELL_TURNS):
+            await asyncio.sleep(0)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(FAREWELL_S_MAX):
+                while lock_jobs := [job for job in self._jobs() if job.priority == Priority.LOCK]:
+                    await asyncio.wait([job.future for job in lock_jobs])
+
+    def _jobs(self) -> list[_Job]:
+        """Every request that waits for its outcome, the one on the wire first."""
+        jobs = [entry[2] for entry in sorted(self._queue)]
+        if self._current is not None:
+            jobs.insert(0, self._current)
+        return [job for job in jobs if not job.future.done()]
 
     def attach(
         self,
@@ -485,15 +514,12 @@ class Bus:
     def _drop_all(self, why: str) -> None:
         self._state = _State.DOWN
         self._cancel_timer()
-        jobs = [entry[2] for entry in sorted(self._queue)]
+        jobs = self._jobs()
         self._queue.clear()
-        if self._current is not None:
-            jobs.insert(0, self._current)
-            self._current = None
+        self._current = None
         for job in jobs:
-            if not job.future.done():
-                job.device.stats.failed += 1
-                self._settle(job, LineLost(job.device.name, f"line {self.name} went away: {why}"))
+            job.device.stats.failed += 1
+            self._settle(job, LineLost(job.device.name, f"line {self.name} went away: {why}"))
 
     def _set_timer(self, delay_s: float, callback: Callable[[], None]) -> None:
         self._cancel_timer()

@@ -233,6 +233,7 @@ class ModbusLock:
             await self._unit.write(self._options.coil, modbus.COIL_OFF)
         except DeviceError as error:
             log.warning("left released: %s", error)
+        await asyncio.wait([timer])
 
 
 def check_lock(address: int, options: Options, profile: DeviceProfile | None) -> list[str]:

@@ -6,6 +6,7 @@ import itertools
 import pytest
 
 from firmware_bridge.bus import (
+    FAREWELL_S_MAX,
     KEEP_CLEAR_S_MAX,
     QUEUE_MAX,
     BusOverloaded,
@@ -426,15 +427,53 @@ def test_bytes_nobody_waits_for_go_to_who_listens(run_virtual, bus, port):
 
 def test_stopping_the_bus_ends_what_waits_without_calling_the_devices_offline(run_virtual, bus, port):
     async def scenario():
-        told = attach(bus, "lock")
+        told = attach(bus, "sensor")
         running = asyncio.create_task(bus.run())
         await asyncio.sleep(0.01)
-        waiting = request(bus, "lock", "open", Priority.LOCK)
+        waiting = request(bus, "sensor", "read")
         await asyncio.sleep(0.01)
         running.cancel()
         with pytest.raises(LineLost, match="the station is stopping"):
             await waiting
-        assert told["lock"] == []
+        assert told["sensor"] == []
+
+    run_virtual(scenario())
+
+
+def test_a_lock_has_the_last_word_when_everything_is_stopped_together(run_virtual, bus, port):
+    async def scenario():
+        attach(bus, "lock")
+        echo(port)
+
+        async def driver():
+            try:
+                await asyncio.Event().wait()
+            finally:
+                await bus.request("lock", ask("secure"), priority=Priority.LOCK, deadline_s=1)
+
+        services = [asyncio.create_task(bus.run()), asyncio.create_task(driver())]
+        await asyncio.sleep(0.1)
+        for service in services:
+            service.cancel()
+        results = await asyncio.gather(*services, return_exceptions=True)
+        assert all(isinstance(result, asyncio.CancelledError) for result in results)
+        assert port.frames == [b"secure"]
+
+    run_virtual(scenario())
+
+
+def test_a_mute_lock_delays_the_stop_by_no_more_than_its_bound(run_virtual, bus, port):
+    async def scenario():
+        attach(bus, "lock", policy=DevicePolicy(timeout_s=60.0))
+        running = asyncio.create_task(bus.run())
+        await asyncio.sleep(0.1)
+        waiting = request(bus, "lock", "open", Priority.LOCK, deadline_s=100)
+        await asyncio.sleep(0.1)
+        began = asyncio.get_running_loop().time()
+        running.cancel()
+        with pytest.raises(LineLost):
+            await waiting
+        assert asyncio.get_running_loop().time() - began == pytest.approx(FAREWELL_S_MAX)
 
     run_virtual(scenario())
 
