@@ -18,11 +18,15 @@ import type { Words } from "./words.ts";
 export type Say = (sentence: string, kind: "info" | "good" | "bad") => void;
 
 const SCAN_EVERY_MS = 250;
+const PHOTO_MS = 1200;
+const STREAM_EVERY_MS = 350;
 const PICTURES = "image/jpeg,image/png";
 
 function button(label: string, act: () => unknown, more: Record<string, string> = {}): HTMLButtonElement {
   return h("button", { type: "button", ...more, onclick: () => void act() }, label);
 }
+
+const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
 /** A sentence for what went wrong, so that no promise of a click is lost. */
 async function told(words: Words, say: Say, act: () => Promise<void>): Promise<void> {
@@ -85,7 +89,7 @@ export function codePanel(words: Words, say: Say, people: Phone[]): HTMLElement 
     while (webcam.running) {
       const frame = await webcam.frame();
       if (frame !== null && (await scan(frame))) return;
-      await new Promise((resolve) => setTimeout(resolve, SCAN_EVERY_MS));
+      await pause(SCAN_EVERY_MS);
     }
   }
   function stop(): void {
@@ -121,10 +125,18 @@ export function facePanel(words: Words, say: Say): HTMLElement {
   const only = h("input", { type: "checkbox", "data-testid": "face-only-show" });
   const toggle = button(words.face.webcam, () => (webcam.running ? stop() : start()));
 
+  async function press(): Promise<void> {
+    await pressFace();
+    say(words.face.pressed, "info");
+  }
+  /** One photo after the other: enrolment wants several that differ. */
   async function show(pictures: Blob[]): Promise<void> {
-    for (const picture of pictures) await showFace(picture);
-    if (!only.checked) await pressFace();
-    say(only.checked ? words.face.shown : words.face.pressed, "info");
+    for (const [i, picture] of pictures.entries()) {
+      if (i > 0) await pause(PHOTO_MS);
+      await showFace(picture);
+      if (i === 0 && !only.checked) await press();
+    }
+    if (only.checked) say(words.face.shown, "info");
   }
   async function start(): Promise<void> {
     try {
@@ -133,12 +145,18 @@ export function facePanel(words: Words, say: Say): HTMLElement {
       return say(words.errors.camera, "bad");
     }
     toggle.textContent = words.code.stop;
-    const shoot = button(words.face.shoot, () => told(words, say, taken), { class: "primary" });
-    stage.replaceChildren(webcam.video, shoot);
+    const pressing = button(words.face.press, () => told(words, say, press), { class: "primary" });
+    stage.replaceChildren(webcam.video, h("p", { class: "hint" }, words.face.looking), pressing);
+    await told(words, say, stream);
+    stop();
   }
-  async function taken(): Promise<void> {
-    const frame = await webcam.frame();
-    if (frame !== null) await show([frame]);
+  /** The station's camera sees what this one sees, until it is stopped. */
+  async function stream(): Promise<void> {
+    while (webcam.running) {
+      const frame = await webcam.frame();
+      if (frame !== null) await showFace(frame);
+      await pause(STREAM_EVERY_MS);
+    }
   }
   function stop(): void {
     webcam.stop();

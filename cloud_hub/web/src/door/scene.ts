@@ -5,13 +5,14 @@ import type { DoorPageState } from "./station.ts";
 import type { Words } from "./words.ts";
 
 const SNOW = 26;
+const PLATE_WIDTH = 224;
 
 export class Scene {
   readonly element: HTMLElement;
   private readonly sign = new SignPicture();
   private readonly picture: SVGSVGElement;
   private readonly thermometer = svg("text", { x: 148, y: 322, class: "thermo" });
-  private readonly plate = svg("text", { x: 200, y: 162, class: "plate" });
+  private readonly plate = svg("text", { x: 84, y: 160, class: "plate" });
 
   constructor() {
     this.picture = svg(
@@ -40,9 +41,19 @@ export class Scene {
     root.toggle("contact-open", state.contact_open);
     this.element.dataset["bolt"] = state.bolt;
     this.thermometer.textContent = `${state.temperature_c.toFixed(1)} °C`;
-    this.plate.textContent = state.station.name;
+    this.namePlate(state.station.name);
     this.picture.setAttribute("aria-label", `${words.facts.door}: ${state.door_open ? words.open : words.closed}`);
     this.sign.update(state.sign, words.sign);
+  }
+
+  /** A long name is squeezed: it ends where the sign begins. */
+  private namePlate(name: string): void {
+    if (this.plate.textContent === name) return;
+    this.plate.textContent = name;
+    if (this.plate.getComputedTextLength() > PLATE_WIDTH) {
+      this.plate.setAttribute("textLength", String(PLATE_WIDTH));
+      this.plate.setAttribute("lengthAdjust", "spacingAndGlyphs");
+    }
   }
 }
 

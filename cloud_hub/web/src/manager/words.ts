@@ -55,7 +55,7 @@ export function sentenceOf(t: TFunction, item: TimelineItem): Sentence {
       return { text: t("event.alarmCleared", { alarm: t(`alarm.${item.body.alarm}`), subject: item.body.subject }), tone: "good" };
     case "device.health": {
       const { device, online, detail } = item.body;
-      return { text: t(online ? "event.deviceOn" : "event.deviceOff", { device }), tone: online ? "good" : "warn", detail };
+      return { text: t(online ? "event.deviceOn" : "event.deviceOff", { device }), tone: online ? "good" : "warn", detail: online ? "" : detail };
     }
     case "command.progress":
       return { text: t("event.command", { command: t("station.commands"), status: t(`status.${item.body.status}`) }), tone: "quiet", detail: item.body.detail };

@@ -95,7 +95,8 @@ function StationList({ stations }: { stations: Station[] }) {
               </span>
               <span className="station-facts">
                 <OnlineDot station={station} />
-                {station.online ? <DoorDot station={station} /> : <span className="dim">{station.last_seen && ago(t, station.last_seen)}</span>}
+                {station.online && <DoorDot station={station} />}
+                {!station.online && station.last_seen !== null && <span className="dim">{ago(t, station.last_seen)}</span>}
                 <span>{degrees(station.temperature_c)}</span>
                 <span>{t("station.visitsToday", { count: station.visits_today })}</span>
                 {station.alarms_open > 0 && <Dot tone="bad">{`${t("overview.alarms")} ${station.alarms_open}`}</Dot>}

@@ -39,7 +39,7 @@ function Row({ command }: { command: Command }) {
         <b>{t(`command.${command.kind}`)}</b> {text}
         <small>
           {command.actor} · {command.reason}
-          {command.detail && ` · ${command.detail}`}
+          {command.status !== "done" && command.detail && ` · ${command.detail}`}
         </small>
       </span>
       <Dot tone={commandTone(command.status)}>{t(`status.${command.status}`)}</Dot>

@@ -24,7 +24,7 @@ export function DevicesCard({ station }: { station: StationDetail }) {
               ) : (
                 <Dot tone={device.online ? "good" : "bad"}>{t(device.online ? "station.online" : "station.offline")}</Dot>
               )}
-              {device.detail && <small>{device.detail}</small>}
+              {device.online !== true && device.detail && <small>{device.detail}</small>}
             </span>
           </li>
         ))}

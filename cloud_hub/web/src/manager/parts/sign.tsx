@@ -92,7 +92,7 @@ function Sent({ first }: { first: Command }) {
   const { data: command = first } = useQuery({ ...commandQuery(first.id), initialData: first });
   const said = isFinal(command) ? t(`status.${command.status}`) : t("sign.sent");
   const type = command.status === "done" ? "success" : isFinal(command) ? "error" : "info";
-  return <Alert type={type} showIcon role="status" title={command.detail ? `${said} · ${command.detail}` : said} />;
+  return <Alert type={type} showIcon role="status" title={command.status !== "done" && command.detail ? `${said} · ${command.detail}` : said} />;
 }
 
 /** The last texts are one press away. */

@@ -5,7 +5,7 @@
 import { useEffect, useMemo, useRef, useState } from "react";
 import { paintLamps } from "../../plain/lamps.ts";
 
-const WIDTH = 64;
+const WIDTH = 128;
 const HEIGHT = 16;
 const PAGE_MS = 1800;
 const THRESHOLD = 110;
