@@ -25,7 +25,7 @@ from sqlite_utils import Database
 from firmware_bridge.bridge import Bridge
 from firmware_bridge.capabilities import DeviceEvent, Health, HealthChanged, InputChanged, Reading, Scan
 from station_agent.access import ledger
-from station_agent.access import roster as rosters
+from station_agent.access import roster_store as rosters
 from station_agent.access.decide import Policy
 from station_agent.access.desk import Desk
 from station_agent.access.door import ContactSeen, DoorSettings

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -11,20 +10,13 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import sqlalchemy as sa
 
 from cloud_hub.stations.models import Alarm, LatestReading, LatestReadings, Point, ReadingSeries, Series
+from cloud_hub.stations.rows import Counts
 from cloud_hub.storage.schema import alarms, latest_readings, rosters, telemetry, visits
 from station_agent.wire.kinds import AlarmKind
 
 POINTS_MAX = 1_500  # a chart is about that many pixels wide
 _ROWS_MAX = 50_000  # a month of minutes
 _CLIMATE = {"temperature": "temperature_c", "humidity": "humidity_pct"}
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    visits_today: int
-    alarms_open: int
-    temperature_c: float | None
-    humidity_pct: float | None
 
 
 def counts(connection: sa.Connection, zones: Mapping[str, str], now: datetime) -> dict[str, Counts]:

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from cloud_hub.settings import Settings
 from cloud_hub.stations.board import Entry
 from cloud_hub.stations.models import Alarm, Camera, Device, ProfileSummary, Station, StationDetail
-from cloud_hub.stations.queries import Counts
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What the database knows of one station for its row."""
+
+    visits_today: int
+    alarms_open: int
+    temperature_c: float | None
+    humidity_pct: float | None
 
 
 def station_row(entry: Entry, counts: Counts, settings: Settings, now: datetime) -> Station:

@@ -22,7 +22,7 @@ from cloud_hub.settings import Settings
 from cloud_hub.stations import queries
 from cloud_hub.stations.board import Board, Entry
 from cloud_hub.stations.models import LatestReadings, ReadingSeries, Station, StationDetail
-from cloud_hub.stations.rows import station_detail, station_row
+from cloud_hub.stations.rows import Counts, station_detail, station_row
 from cloud_hub.storage.database import Database
 from cloud_hub.storage.schema import stations
 from station_agent.wire.envelope import StationState
@@ -89,7 +89,7 @@ class StationService:
         row = station_row(entry, counts, self._settings, self._clock.now())
         return station_detail(row, entry, alarms, wanted)
 
-    def _counts(self, connection: sa.Connection, names: Sequence[str]) -> dict[str, queries.Counts]:
+    def _counts(self, connection: sa.Connection, names: Sequence[str]) -> dict[str, Counts]:
         zones = {name: entry.profile.station.time_zone for name, entry in self._board}
         return queries.counts(connection, {name: zones[name] for name in names}, self._clock.now())
 

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from sqlite_utils import Database
 
 from station_agent.access import roster as rosters
+from station_agent.access import roster_store
 from station_agent.access.roster import HeldRoster, RosterRefused
 from station_agent.clock import SystemClock
 from station_agent.link.orders import Orders
@@ -100,7 +101,7 @@ class Uplink:
         floor = max(self._clock.floor, roster.issued_at)
 
         def keep(db: Database) -> None:
-            rosters.keep(db, roster)
+            roster_store.keep(db, roster)
             keep_value(db, CLOCK_FLOOR, floor.isoformat())
 
         await self._spool.commit(RosterApplied(version=roster.version, members=len(roster.members)), also=keep)

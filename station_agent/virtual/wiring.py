@@ -1,4 +1,4 @@
-"""PURE: from a station's profile to the simulated devices that stand for its hardware."""
+"""From a station's profile to the simulated devices that stand for its hardware."""
 
 from __future__ import annotations
 
