@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 
-_INSERTS: Mapping[str, Callable[[sa.Table], Any]] = {
-    "sqlite": lambda table: sqlite.insert(table).on_conflict_do_nothing(),
-    "postgresql": lambda table: postgresql.insert(table).on_conflict_do_nothing(),
-}
 
-_UPSERTS: Mapping[str, Callable[[sa.Table], Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+def _insert(dialect: str, table: sa.Table) -> Any:
+    """The dialect's own INSERT; the other one's module is not loaded at every start."""
+    if dialect == "postgresql":
+        from sqlalchemy.dialects import postgresql
+
+        return postgresql.insert(table)
+    return sqlite.insert(table)
 
 
 def insert_new(connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
     """A row whose primary key is taken is left out."""
     if rows:
-        connection.execute(_INSERTS[connection.dialect.name](table), list(rows))
+        connection.execute(_insert(connection.dialect.name, table).on_conflict_do_nothing(), list(rows))
 
 
 def upsert(connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -30,7 +32,7 @@ def upsert(connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[st
 
 def upsert_statement(dialect: str, table: sa.Table, columns: Sequence[str], newer: str | None = None) -> Any:
     """`newer`: the column by which a stored row that is later stays as it is."""
-    insert = _UPSERTS[dialect](table)
+    insert = _insert(dialect, table)
     keys = [column.name for column in table.primary_key]
     changed = {name: insert.excluded[name] for name in columns if name not in keys}
     where = None if newer is None else table.c[newer] <= insert.excluded[newer]

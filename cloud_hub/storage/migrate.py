@@ -1,17 +1,37 @@
-"""Brings a database to the newest schema (alembic), within the transaction that is given."""
+"""Brings a database to the newest schema (alembic), within the transaction that is given.
+
+alembic is loaded only where there is something to do: it costs a third of a second of every start.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
+
+_SCRIPTS = Path(__file__).parent / "migrations"
 
 
 def migrate(connection: sa.Connection) -> None:
+    if _revision(connection) == newest():
+        return
+    from alembic import command
+    from alembic.config import Config
+
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("script_location", str(_SCRIPTS))
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
+
+
+def newest() -> str:
+    """The newest schema's revision: versions/ holds `<revision>_<what>.py`, counted upwards."""
+    return max(path.stem.partition("_")[0] for path in (_SCRIPTS / "versions").glob("[0-9]*.py"))
+
+
+def _revision(connection: sa.Connection) -> str | None:
+    if not sa.inspect(connection).has_table("alembic_version"):
+        return None
+    found = connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
+    return None if found is None else str(found)

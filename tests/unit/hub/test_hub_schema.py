@@ -14,7 +14,7 @@ from cloud_hub.admin import BadUser, add_user, list_stations
 from cloud_hub.openapi import openapi_text
 from cloud_hub.storage.bulk import upsert_statement
 from cloud_hub.storage.database import Database
-from cloud_hub.storage.migrate import migrate
+from cloud_hub.storage.migrate import migrate, newest
 from cloud_hub.storage.schema import events, latest_readings, metadata, station_streams, users
 
 ROOT = Path(__file__).parents[3]
@@ -25,6 +25,7 @@ def test_migrations_lead_to_exactly_the_schema() -> None:
     with engine.begin() as connection:
         migrate(connection)
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+        assert MigrationContext.configure(connection).get_current_revision() == newest()
         migrate(connection)  # nothing to do is no error
     engine.dispose()
 
