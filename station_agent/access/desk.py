@@ -78,15 +78,16 @@ class Desk:
                 self._policy.tries.failed(verdict.tried, now.mono_s)
             self._denied(attempt, verdict)
             return Answer(verdict, None)
-        admission = self._doorway.admit(Pass(attempt.id, attempt.credential, verdict.member))
+        stamp = self._spool.stamp()
+        entry = Pass(attempt.id, attempt.credential, verdict.member)
+        admission = self._doorway.admit(entry, lambda: self._remember(attempt, verdict, stamp))
         if verdict.code is not None:
             self._policy.used.add(verdict.code.head, verdict.code.made_at, now.utc)
         if verdict.tried:
             self._policy.tries.succeeded(verdict.tried)
-        stamp = self._spool.stamp()
-        loop = asyncio.get_running_loop()
-        loop.call_soon(self._remember, attempt, verdict, stamp)
-        finishing = loop.create_task(self._finish(attempt, verdict, stamp, admission), name=f"attempt {attempt.id}")
+        finishing = asyncio.get_running_loop().create_task(
+            self._finish(attempt, verdict, stamp, admission), name=f"attempt {attempt.id}"
+        )
         self._finishing.add(finishing)
         finishing.add_done_callback(self._finishing.discard)
         return Answer(verdict, admission)

@@ -28,6 +28,8 @@ LOOK_S = 30.0
 """The relay is read this often: a lock that stays released is found within it."""
 
 LOOK_AFTER_SECURE_S = 1.0
+LOOK_AGAIN_S = 1.0
+"""After a look that the lock did not answer."""
 
 FINISH_S = 1.0
 """How long a shutdown waits for a release that is on the wire."""
@@ -77,18 +79,25 @@ class Doorway:
         self.door = Door(waiting=tuple(waiting), expected_until=expected_until, alarms=self.door.alarms)
         self._arm()
 
-    def admit(self, entry: Pass) -> Admission:
-        """Release for `entry`. The release is under way when this returns."""
-        self.feed(machine.Granted(entry))
+    def admit(self, entry: Pass, remember: Callable[[], None]) -> Admission:
+        """Release for `entry`. The release is under way when this returns; `remember` is called behind it, and
+        before anything is told that follows from the grant: a visit settles a grant that is on record."""
+        self._feed(machine.Granted(entry), remember)
         return self._admissions[entry.attempt]
 
     def feed(self, given: machine.Input) -> None:
+        """Tell the door machine, and do what it answers."""
+        self._feed(given, None)
+
+    def _feed(self, given: machine.Input, behind_release: Callable[[], None] | None) -> None:
         before = self.door
         self.door, effects = machine.step(before, given, self._settings, self._clock.monotonic())
         later: list[machine.Effect] = [effect for effect in effects if not isinstance(effect, machine.Release)]
         for effect in effects:
             if isinstance(effect, machine.Release):
                 self._release(effect.entry)
+        if behind_release is not None:
+            asyncio.get_running_loop().call_soon(behind_release)
         if later or before.state is not self.door.state or before.contact_open is not self.door.contact_open:
             asyncio.get_running_loop().call_soon(self._follow, before, self.door, later)
         self._arm()
@@ -100,7 +109,7 @@ class Doorway:
             if status.released is not None:
                 self.feed(machine.LockSeen(status.released))
             try:
-                await asyncio.wait_for(self._look.wait(), LOOK_S)
+                await asyncio.wait_for(self._look.wait(), LOOK_AGAIN_S if status.released is None else LOOK_S)
             except TimeoutError:
                 continue
             self._look.clear()

@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.integration.hub.hub_process import HubProcess
+from tests.harness.hub_process import HubProcess
 from tests.integration.hub.mqtt_station import MqttStation
 
 

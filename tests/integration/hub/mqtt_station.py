@@ -45,6 +45,7 @@ class MqttStation:
         self.client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id=self.id)
         self.client.username_pw_set(link["broker"]["username"], link["broker"]["password"])
         self.client.reconnect_delay_set(0.05, 0.5)
+        self.client.max_inflight_messages_set(1000)
         will = StationState(station=self.id, at=datetime.now(UTC), boot=self.boot, mono_ms=0, online=False)
         self.client.will_set(topics.up(self.id, topics.Up.STATE), will.model_dump_json())
         self.client.on_connect = self._on_connect
@@ -132,8 +133,12 @@ class MqttStation:
             assert time.monotonic() < deadline, f"{self.id}: acknowledged up to {self.marks[stream]} only"
             for batch in batches:
                 self.publish(batch)
-            with self._changed:
-                self._changed.wait_for(lambda: self.marks[stream] >= self.rows[stream][-1].seq, RESEND_S)
+            self.acknowledged(self.rows[stream][-1].seq, RESEND_S, stream)
+
+    def acknowledged(self, seq: int, limit_s: float, stream: Stream = Stream.EVENTS) -> bool:
+        """Waits until the hub has acknowledged up to `seq`."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self.marks[stream] >= seq, limit_s)
 
     def answer(self, command: Command, status: CommandStatus, detail: str = "") -> None:
         self.add(CommandProgress(command=command.id, status=status, detail=detail))

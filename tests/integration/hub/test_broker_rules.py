@@ -13,7 +13,7 @@ from station_agent.wire import topics
 from station_agent.wire.envelope import Stream
 from station_agent.wire.events import VisitCounted
 from station_agent.wire.kinds import Credential
-from tests.integration.hub.hub_process import HubProcess
+from tests.harness.hub_process import HubProcess
 from tests.integration.hub.mqtt_station import WAIT_S, MqttStation
 
 pytestmark = pytest.mark.integration

@@ -10,7 +10,7 @@ import pytest
 from station_agent.wire import topics
 from station_agent.wire.commands import DoorOpen, SignText
 from station_agent.wire.kinds import CommandStatus
-from tests.integration.hub.hub_process import HubProcess, until
+from tests.harness.hub_process import HubProcess, until
 from tests.integration.hub.mqtt_station import WAIT_S, MqttStation
 
 pytestmark = pytest.mark.integration

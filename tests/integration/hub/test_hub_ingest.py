@@ -25,7 +25,7 @@ from station_agent.wire.events import (
     VisitCounted,
 )
 from station_agent.wire.kinds import AlarmKind, Credential, DoorState, Outcome, Reason
-from tests.integration.hub.hub_process import HubProcess, until
+from tests.harness.hub_process import HubProcess, until
 from tests.integration.hub.mqtt_station import MqttStation
 
 pytestmark = pytest.mark.integration

@@ -10,7 +10,7 @@ from station_agent.wire import membership_code as code
 from station_agent.wire.documents import Roster
 from station_agent.wire.events import VisitCounted
 from station_agent.wire.kinds import Credential, Reason
-from tests.integration.hub.hub_process import HubProcess, until
+from tests.harness.hub_process import HubProcess, until
 from tests.integration.hub.mqtt_station import WAIT_S, MqttStation
 
 pytestmark = pytest.mark.integration
