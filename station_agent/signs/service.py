@@ -26,7 +26,8 @@ log = logging.getLogger(__name__)
 SENTENCE_S = 5.0
 """Long enough to read eight characters twice, from when they are wished for."""
 
-RETRY_S = 5.0
+RETRY_S_FIRST = 0.5
+RETRY_S_MAX = 10.0
 
 _TEXT, _UNTIL = "sign.text", "sign.until"
 
@@ -87,6 +88,7 @@ class SignService:
         await shown
 
     async def run(self) -> None:
+        retry_s = RETRY_S_FIRST
         while True:
             self._changed.clear()
             wanted = self._wanted()
@@ -97,12 +99,15 @@ class SignService:
                     log.warning("the sign does not show %r: %s", wanted, error)
                     self._shown = None
                     self._settle(error)
-                    await self._clock.sleep(RETRY_S)
+                    await self._clock.sleep(retry_s)
+                    retry_s = min(retry_s * 2, RETRY_S_MAX)
                     continue
+                retry_s = RETRY_S_FIRST
                 self._shown = wanted
                 self.on_changed()
             self._settle_shown(wanted)
-            await self._pause()
+            if self._wanted() == self._shown:
+                await self._pause()
 
     def _wanted(self) -> str:
         if self._clock.monotonic() < self._sentence_until:

@@ -151,6 +151,10 @@ class VirtualDoor:
             case "force":
                 self._simulation.force_door()
 
+    def jam(self, jammed: bool) -> None:
+        """The bolt freezes, or thaws."""
+        self._simulation.jam(jammed)
+
     def climate(self, temperature_c: float | None, humidity_pct: float | None) -> None:
         if temperature_c is not None:
             self._simulation.set_temperature(temperature_c)

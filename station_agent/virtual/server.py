@@ -46,6 +46,10 @@ class Move(_Given):
     action: Literal["push", "close", "force"]
 
 
+class Jam(_Given):
+    jammed: bool
+
+
 class Climate(_Given):
     temperature_c: float | None = Field(default=None, ge=-60, le=80)
     humidity_pct: float | None = Field(default=None, ge=0, le=100)
@@ -145,6 +149,11 @@ def make_app(door: VirtualDoor, pages: Path, stopping: asyncio.Event) -> FastAPI
     async def move(given: Move) -> dict[str, bool]:
         door.move(given.action)
         return {"moved": True}
+
+    @app.post("/api/jam")
+    async def jam(given: Jam) -> dict[str, bool]:
+        door.jam(given.jammed)
+        return {"jammed": given.jammed}
 
     @app.post("/api/climate")
     async def climate(given: Annotated[Climate, Body()]) -> dict[str, bool]:

@@ -102,13 +102,14 @@ class VirtualStationProcess:
         return found
 
     async def until(self, timeout_s: float = 20.0, **fields: Any) -> dict[str, Any]:
-        """Follow the event stream until the state's fields are as given; that state."""
+        """Follow the event stream until the state's fields are as given (`sign_text`: the sign's); that state."""
         state: dict[str, Any] = {}
         try:
             async with asyncio.timeout(timeout_s), self.http.stream("GET", "/api/live", timeout=None) as stream:
                 async for line in stream.aiter_lines():
                     if line.startswith("data:"):
                         state = json.loads(line[5:])
+                        state["sign_text"] = state["sign"]["text"]
                         if all(state[name] == value for name, value in fields.items()):
                             return state
         except TimeoutError:

@@ -24,7 +24,7 @@ async def hub(tmp_path: Path) -> AsyncIterator[MiniHub]:
 
 @pytest.fixture(scope="session")
 def quiet_profile(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """demo-01 without camera and faces: what these tests are not about."""
+    """demo-01 without camera and faces, and with a quick sign: what these tests are not about."""
     lines = (ROOT / "config" / "stations" / "demo-01.toml").read_text("utf-8").splitlines(keepends=True)
     kept: list[str] = []
     dropping = False
@@ -36,7 +36,14 @@ def quiet_profile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("profiles") / "stations"
     folder.mkdir()
     path = folder / "demo-01.toml"
-    path.write_text("".join(kept), "utf-8")
+    text = "".join(kept)
+    for slow, quick in (
+        ('url = "/dev/ttyS2"\nbaud = 9600', 'url = "/dev/ttyS2"\nbaud = 115200'),
+        ("height = 16 }", "height = 16, settle_s = 0.1, gap_ms = 20 }"),
+    ):
+        assert slow in text
+        text = text.replace(slow, quick)
+    path.write_text(text, "utf-8")
     return path
 
 

@@ -25,6 +25,7 @@ from station_agent.access.decide import (
 from station_agent.access.memory import BadTries, UsedCodes, used_until
 from station_agent.access.roster import HeldRoster
 from station_agent.access.sentences import SENTENCES
+from station_agent.signs.render import pages
 from station_agent.wire import membership_code as codes
 from station_agent.wire.documents import Algorithm, IssuerKey, PhoneKey, RosterMember
 from station_agent.wire.kinds import Reason
@@ -252,7 +253,7 @@ def test_every_reason_has_its_sentence() -> None:
     for sentence in SENTENCES.values():
         assert sentence.zh
         assert sentence.en
-        assert len(sentence.zh) <= 16, "two pages of a sign of eight characters"
+        assert len(pages(sentence.zh, (128, 16), 4)) == 1, f"{sentence.zh} does not fit one page"
 
 
 def test_deciding_changes_nothing(policy: Policy) -> None:
