@@ -5,7 +5,7 @@
   IDLE ------------------> SENDING --> WAITING --> GAP ------> IDLE, or the next request at once
    ^                          |           |         |
    |  line back               |           | reply, bad frame, timeout: settled, or queued again
-  DOWN <---- line lost -------+-----------+---------+
+  DOWN <---- line lost -------+-----------+---------+          (OPENING before the first try)
 ```
 
 Rules:
@@ -138,6 +138,7 @@ class Port(Protocol):
 
 
 class _State(Enum):
+    OPENING = "opening"  # not yet tried: requests wait, since a station starts everything at once
     DOWN = "down"
     IDLE = "idle"
     SENDING = "sending"
@@ -187,7 +188,7 @@ class Bus:
         self._devices: dict[str, _Device] = {}
         self._queue: list[tuple[int, int, _Job]] = []
         self._order = itertools.count()
-        self._state = _State.DOWN
+        self._state = _State.OPENING
         self._current: _Job | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._quiet_until = 0.0

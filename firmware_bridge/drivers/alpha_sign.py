@@ -31,6 +31,8 @@ REPLY_TIMEOUT_S = 1.0
 # The largest picture takes 8.3 s at 9600 baud 7E1; the deadline covers it with the queue before it.
 DEADLINE_S = 20.0
 QUARANTINE_S_MAX = 30.0
+# A sign that fell silent is looked for this often at least; its bus decides when it is really asked.
+SILENT_CHECK_S = 5.0
 
 
 class AlphaSignOptions(Options):
@@ -122,7 +124,8 @@ class AlphaSign:
                 silent = True
             else:
                 silent = False
-            await asyncio.sleep(self._options.check_s)
+            check_s = self._options.check_s
+            await asyncio.sleep(min(check_s, SILENT_CHECK_S) if silent else check_s)
 
     async def _show(self, commands: tuple[alpha.Command, ...]) -> None:
         async with self._writing:

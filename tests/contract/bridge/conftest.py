@@ -28,7 +28,7 @@ PROFILES = ROOT / "config" / "devices"
 PEERS = ROOT / "tests" / "contract" / "peers"
 ENVIRONMENTS = ROOT / ".venvs"
 INSTALL_S_MAX = 300
-WAIT_S = 10.0
+WAIT_S = 30.0
 BITS_PER_BYTE = 10
 
 

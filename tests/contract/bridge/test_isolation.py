@@ -37,9 +37,9 @@ async def test_a_mute_sensor_does_not_delay_the_lock(bridge_on):
                 began = time.monotonic()
                 await lock.release(1.0)
                 took.append(time.monotonic() - began)
-            # At the worst one attempt of the mute sensor was on the wire before it; when the sensor is known
-            # to be silent, hardly ever.
-            assert max(took) < SENSOR_TIMEOUT_S + 0.15
+            # At the worst one attempt of the mute sensor was on the wire before it, never the whole chain of
+            # retries; when the sensor is known to be silent, hardly ever even that.
+            assert max(took) < 2 * SENSOR_TIMEOUT_S
             assert statistics.median(took[-20:]) < 0.05
             assert told.bridge.stats("door_lock").failed == 0
 

@@ -270,7 +270,7 @@ async def test_no_damage_on_the_line_moves_the_lock_or_breaks_the_driver(opened)
                 failed += 1
             else:
                 assert not await hardware.coil()
-        assert confirmed >= 15
+        assert confirmed > failed
         stats = told.bridge.stats("it")
         assert stats.bad_frames + stats.timeouts > 0
         hardware.wire.faults = NO_FAULTS

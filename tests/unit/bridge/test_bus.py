@@ -425,6 +425,20 @@ def test_bytes_nobody_waits_for_go_to_who_listens(run_virtual, bus, port):
     run_virtual(scenario())
 
 
+def test_what_is_asked_before_the_line_was_tried_waits_for_it(run_virtual, bus, port):
+    async def scenario():
+        told = attach(bus, "sensor")
+        echo(port)
+        waiting = request(bus, "sensor", "read")
+        await asyncio.sleep(0.1)
+        assert not waiting.done()
+        port.open()
+        assert await waiting == "read\n"
+        assert told["sensor"] == [Health.ONLINE]
+
+    run_virtual(scenario())
+
+
 def test_stopping_the_bus_ends_what_waits_without_calling_the_devices_offline(run_virtual, bus, port):
     async def scenario():
         told = attach(bus, "sensor")
