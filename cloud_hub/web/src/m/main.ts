@@ -13,6 +13,8 @@ import { forget, type Kept, loadKept } from "./store.ts";
 import { chooseView, codeView, type CodeView, failureView, preparingView } from "./view.ts";
 import { WORDS } from "./words.ts";
 
+const VISITS_EVERY_MS = 5000; // while the page is looked at: a visit is seen soon after the door opened
+
 const app = document.querySelector<HTMLElement>("#app")!;
 let redraw: () => void = () => undefined;
 let shown: CodeView | null = null;
@@ -131,7 +133,7 @@ function showCode(kept: Kept): void {
     return shown.element;
   });
   timer = window.setInterval(tick, 200);
-  const poll = window.setInterval(() => document.visibilityState === "visible" && void readVisits(), 20_000);
+  const poll = window.setInterval(() => document.visibilityState === "visible" && void readVisits(), VISITS_EVERY_MS);
   document.addEventListener("visibilitychange", onVisible);
   window.addEventListener("online", onNetwork);
   window.addEventListener("offline", onNetwork);

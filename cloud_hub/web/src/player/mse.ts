@@ -4,16 +4,24 @@
  * Latency is held by the *slack*: how much is buffered ahead of the play head just before the next frame comes. The
  * least slack of the last frames is what jitter has left over; above the band playback runs a little faster, below
  * it slower, and far above it the play head jumps. So the delay follows the jitter of the way and does not drift.
+ *
+ * Where it ran dry all the same, the band moves up for a while and the play head jumps as well: Chromium then shows
+ * each frame as it comes and lets its clock fall behind, and would hold later frames back until the clock has caught up.
  */
 
 import type { Fragment } from "./fmp4.ts";
 import type { Sink, SinkEvents, StreamInfo } from "./sink.ts";
 
-const SLACK_LOW_S = 0.015;
-const SLACK_HIGH_S = 0.05;
-const SLACK_FAST_S = 0.2;
-const SLACK_JUMP_S = 0.7;
+const SLACK_LOW_S = 0.025;
+const SLACK_HIGH_S = 0.06;
+const SLACK_FAST_S = 0.15; // above the band
+const SLACK_JUMP_S = 0.3; // above the band
+const MARGIN_STEP_S = 0.03; // the band moves up by so much when the buffer ran dry,
+const MARGIN_MAX_S = 0.3; // so far at most,
+const MARGIN_KEPT = 0.995; // and down again by this factor with each frame
+const DRY_JUMP_MS = 1000; // between jumps because it ran dry, so that a busy machine does not jump all the time
 const FRAMES_JUDGED = 20;
+const FRAMES_TO_JUMP = 3; // far behind for so many frames is no jitter
 const KEPT_S = 10; // behind the play head, before it is removed
 const WAITING_BYTES_MAX = 8 * 1024 * 1024; // for a browser that does not append; then a new start is better
 
@@ -34,6 +42,12 @@ export class MseSink implements Sink {
   private waiting: Uint8Array[] = [];
   private waitingBytes = 0;
   private slacks: number[] = [];
+  private margin = 0;
+  private frameS = 0;
+  private pushedAtMs = 0;
+  private dry = false;
+  private jumpedAtMs = 0;
+  private burst = false; // frames come faster than they were taken: what was missed, or the GOP at the start
   private started = false;
   private closed = false;
 
@@ -48,11 +62,16 @@ export class MseSink implements Sink {
     video.disableRemotePlayback = true;
     video.src = this.address;
     video.addEventListener("error", this.onError);
+    video.addEventListener("waiting", this.onDry);
     this.watchFrames();
   }
 
-  push(_: Fragment, bytes: Uint8Array): void {
+  push(fragment: Fragment, bytes: Uint8Array): void {
     if (this.closed) return;
+    const now = performance.now();
+    this.frameS = fragment.durationS;
+    this.burst = now - this.pushedAtMs < (this.frameS * 1000) / 4;
+    this.pushedAtMs = now;
     this.judgeSlack();
     this.enqueue(bytes);
     this.append();
@@ -62,6 +81,7 @@ export class MseSink implements Sink {
     if (this.closed) return;
     this.closed = true;
     this.video.removeEventListener("error", this.onError);
+    this.video.removeEventListener("waiting", this.onDry);
     this.buffer?.removeEventListener("updateend", this.onUpdated);
     this.waiting = [];
     URL.revokeObjectURL(this.address);
@@ -71,8 +91,15 @@ export class MseSink implements Sink {
 
   private readonly onError = (): void => this.fail(this.video.error?.message || "the video cannot be decoded");
 
+  private readonly onDry = (): void => {
+    if (this.video.seeking || this.dry || !this.started) return;
+    this.dry = true;
+    this.margin = Math.min(this.margin + MARGIN_STEP_S, MARGIN_MAX_S);
+  };
+
   private readonly onUpdated = (): void => {
     this.start();
+    this.skip();
     this.trim();
     this.append();
   };
@@ -135,10 +162,22 @@ export class MseSink implements Sink {
     });
   }
 
+  /** What came in one go is of the past; the newest of it is what is watched. */
+  private skip(): void {
+    const end = this.end();
+    if (end === null || this.waiting.length > 0) return;
+    const ahead = end - this.video.currentTime - this.frameS - this.margin;
+    const dry = this.dry && performance.now() - this.jumpedAtMs > DRY_JUMP_MS;
+    if (dry || (this.burst && ahead > SLACK_HIGH_S + SLACK_FAST_S)) this.jump(end);
+  }
+
   private jump(end: number): void {
     const ranges = this.buffer!.buffered;
-    this.video.currentTime = Math.max(ranges.start(ranges.length - 1), end - SLACK_HIGH_S);
+    const behind = this.frameS + SLACK_HIGH_S + this.margin; // the next frame is a whole frame's time away
+    this.video.currentTime = Math.max(ranges.start(ranges.length - 1), end - behind);
     this.slacks = [];
+    this.dry = false;
+    this.jumpedAtMs = performance.now();
   }
 
   private judgeSlack(): void {
@@ -147,10 +186,12 @@ export class MseSink implements Sink {
     const slack = end - this.video.currentTime;
     this.slacks.push(slack);
     if (this.slacks.length > FRAMES_JUDGED) this.slacks.shift();
-    const least = Math.min(...this.slacks);
-    if (this.slacks.length >= 3 && (least > SLACK_JUMP_S || this.inGap())) {
+    this.margin *= MARGIN_KEPT;
+    const least = Math.min(...this.slacks) - this.margin;
+    const recent = Math.min(...this.slacks.slice(-FRAMES_TO_JUMP)) - this.margin;
+    if (this.slacks.length >= FRAMES_TO_JUMP && (recent > SLACK_HIGH_S + SLACK_JUMP_S || this.inGap())) {
       this.jump(end);
-    } else if (least > SLACK_FAST_S) {
+    } else if (least > SLACK_HIGH_S + SLACK_FAST_S) {
       this.rate(1.15);
     } else if (least > SLACK_HIGH_S) {
       this.rate(1.04);

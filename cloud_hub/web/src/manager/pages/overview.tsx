@@ -7,6 +7,7 @@ import { useTranslation } from "react-i18next";
 import { ALL, type Station, stationsQuery } from "../api.ts";
 import { StationMap } from "../parts/map.tsx";
 import { Loaded, Nothing } from "../parts/notices.tsx";
+import { ScrollCard } from "../parts/scroll_card.tsx";
 import { degrees, Dot, DoorDot, OnlineDot } from "../parts/status.tsx";
 import { Timeline } from "../parts/timeline.tsx";
 import { ago } from "../words.ts";
@@ -80,7 +81,7 @@ function StationList({ stations }: { stations: Station[] }) {
   const word = wanted.trim().toLowerCase();
   const shown = stations.filter(({ name, place }) => `${name} ${place.address ?? ""}`.toLowerCase().includes(word));
   return (
-    <Card title={t("overview.stations")} className="list-card">
+    <ScrollCard title={t("overview.stations")}>
       {stations.length >= SEARCH_FROM && (
         <Input.Search allowClear placeholder={t("overview.search")} value={wanted} onChange={(event) => setWanted(event.target.value)} />
       )}
@@ -105,6 +106,6 @@ function StationList({ stations }: { stations: Station[] }) {
           </li>
         ))}
       </ul>
-    </Card>
+    </ScrollCard>
   );
 }

@@ -2,7 +2,7 @@
 import { ArrowLeftOutlined } from "@ant-design/icons";
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import { Alert, Button, Card } from "antd";
+import { Alert, Button } from "antd";
 import { useTranslation } from "react-i18next";
 import { Problem, type StationDetail, stationQuery } from "../api.ts";
 import { CameraCard } from "../parts/camera.tsx";
@@ -11,6 +11,7 @@ import { ComfortCard } from "../parts/comfort.tsx";
 import { DevicesCard } from "../parts/devices.tsx";
 import { DoorCard } from "../parts/door.tsx";
 import { Loaded } from "../parts/notices.tsx";
+import { ScrollCard } from "../parts/scroll_card.tsx";
 import { SignCard } from "../parts/sign.tsx";
 import { OnlineDot } from "../parts/status.tsx";
 import { Timeline } from "../parts/timeline.tsx";
@@ -57,9 +58,9 @@ function Station({ detail }: { detail: StationDetail }) {
         </div>
         <div className="column">
           <ComfortCard station={detail} />
-          <Card title={t("station.timeline")} className="scrolling">
+          <ScrollCard title={t("station.timeline")}>
             <Timeline station={detail.id} />
-          </Card>
+          </ScrollCard>
         </div>
         <CommandsCard station={detail} />
         <DevicesCard station={detail} />

@@ -1,17 +1,17 @@
 /** What was ordered at a station, by whom and why, and what became of it. */
 import { useQuery } from "@tanstack/react-query";
-import { Card } from "antd";
 import { useTranslation } from "react-i18next";
 import { type Command, commandsQuery, type StationDetail } from "../api.ts";
 import { when } from "../words.ts";
 import { Loaded, Nothing } from "./notices.tsx";
+import { ScrollCard } from "./scroll_card.tsx";
 import { commandTone, Dot } from "./status.tsx";
 
 export function CommandsCard({ station }: { station: StationDetail }) {
   const { t } = useTranslation();
   const query = useQuery(commandsQuery(station.id));
   return (
-    <Card title={t("station.commands")} className="scrolling">
+    <ScrollCard title={t("station.commands")}>
       <Loaded query={query}>
         {(commands) =>
           commands.length === 0 ? (
@@ -25,7 +25,7 @@ export function CommandsCard({ station }: { station: StationDetail }) {
           )
         }
       </Loaded>
-    </Card>
+    </ScrollCard>
   );
 }
 

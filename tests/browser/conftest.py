@@ -1,0 +1,217 @@
+"""The demo as a visitor meets it: the real hub, a real agent on simulated devices, a real Chromium.
+
+The processes live as long as the test session; every browser as long as its test. `Door` follows the virtual
+station's own event stream, so that tests wait for what happens and never for a time.
+"""
+
+import asyncio
+import contextlib
+import json
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from playwright.async_api import Browser, BrowserContext, Page, ViewportSize, async_playwright, expect
+
+ROOT = Path(__file__).resolve().parents[2]
+DIST = ROOT / "cloud_hub" / "web" / "dist"
+STATION = "demo-01"
+START_LIMIT_S = 45.0
+STOP_LIMIT_S = 10.0
+POLL_S = 0.05
+WAIT_S = 15.0
+"""For one thing to happen on a page or at the door; it takes a second, on a busy machine several."""
+
+DESKTOP: ViewportSize = {"width": 1440, "height": 900}
+PHONE: ViewportSize = {"width": 390, "height": 844}
+CHROMIUM_ARGS = ("--no-sandbox", "--lang=zh-CN")
+
+expect.set_options(timeout=WAIT_S * 1000)
+
+
+@dataclass(frozen=True)
+class Demo:
+    hub_url: str
+    door_url: str
+    folder: Path
+
+    def password(self, user: str) -> str:
+        logins = json.loads((self.folder / "demo" / "logins.json").read_text())
+        return str(next(one["password"] for one in logins if one["user"] == user))
+
+    def phones(self) -> list[dict[str, Any]]:
+        return list(json.loads((self.folder / "demo" / "phones.json").read_text()))
+
+
+class Door:
+    """What the virtual station's devices do, as its door page is told."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    async def state(self) -> dict[str, Any]:
+        async with httpx.AsyncClient(base_url=self.url) as http:
+            return dict((await http.get("/api/state")).json())
+
+    async def until(self, true: Callable[[dict[str, Any]], bool], what: str) -> dict[str, Any]:
+        """The first state for which `true` holds."""
+        last: dict[str, Any] = {}
+        try:
+            async with (
+                asyncio.timeout(WAIT_S),
+                httpx.AsyncClient(base_url=self.url, timeout=WAIT_S) as http,
+                http.stream("GET", "/api/live") as stream,
+            ):
+                async for line in stream.aiter_lines():
+                    if line.startswith("data: "):
+                        last = json.loads(line.removeprefix("data: "))
+                        if true(last):
+                            return last
+        except TimeoutError:
+            pytest.fail(f"{what}: not within {WAIT_S} s; the door's last state: {last}")
+        raise AssertionError("the door's stream ended")
+
+    async def at_rest(self) -> dict[str, Any]:
+        """Nobody's visit is under way: shut, and locked again."""
+        if (await self.state())["door_open"]:
+            async with httpx.AsyncClient(base_url=self.url) as http:
+                await http.post("/api/door", json={"action": "close"})
+        return await self.until(
+            lambda now: now["door_state"] == "secured" and not now["lock_released"] and not now["door_open"],
+            "the door is locked again",
+        )
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextlib.contextmanager
+def _process(command: list[str | Path], log: Path, url: str, what: str) -> Iterator[None]:
+    """Runs until the block ends; the block begins when `url`/readyz says so."""
+    with log.open("wb") as out:
+        process = subprocess.Popen(command, stdout=out, stderr=out, cwd=ROOT)
+    try:
+        deadline = time.monotonic() + START_LIMIT_S
+        while not _ready(url):
+            if process.poll() is not None or time.monotonic() > deadline:
+                pytest.fail(f"{what} did not get ready; its log:\n{log.read_text(errors='replace')[-4000:]}")
+            time.sleep(POLL_S)  # there is no event to wait for before it listens
+        yield
+    finally:
+        process.terminate()
+        try:
+            process.wait(STOP_LIMIT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise
+
+
+def _ready(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/readyz").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    if not (DIST / "index.html").is_file():
+        pytest.skip("the pages are not built; `python3 run.py test` builds them")
+    folder = tmp_path_factory.mktemp("demo")
+    hub_port, door_port = _free_port(), _free_port()
+    hub_url, door_url = f"http://127.0.0.1:{hub_port}", f"http://127.0.0.1:{door_port}"
+    bin_dir = Path(sys.executable).parent
+    hub: list[str | Path] = [bin_dir / "yizhan-hub", "serve", "--demo", "--port", str(hub_port), "--data", folder]
+    station: list[str | Path] = [bin_dir / "yizhan-station", "virtual", "--port", str(door_port)]
+    station += ["--station", ROOT / "config" / "stations" / f"{STATION}.toml", "--state", folder / STATION]
+    station += ["--link", folder / "demo" / f"{STATION}.json", "--phones", folder / "demo" / "phones.json"]
+    with (
+        _process(hub, folder / "hub.log", hub_url, "the hub"),
+        _process(station, folder / "station.log", door_url, "the virtual station"),
+    ):
+        yield Demo(hub_url, door_url, folder)
+
+
+@pytest.fixture
+async def door(demo: Demo) -> Door:
+    """The virtual door, shut and locked when the test begins."""
+    door = Door(demo.door_url)
+    await door.at_rest()
+    return door
+
+
+@pytest.fixture
+async def launch(chromium: Path) -> AsyncIterator[Callable[..., Any]]:
+    """`await launch(*more_arguments)` gives a browser that ends with the test."""
+    browsers: list[Browser] = []
+    async with async_playwright() as playwright:
+
+        async def launched(*more: str) -> Browser:
+            browser = await playwright.chromium.launch(executable_path=chromium, args=[*CHROMIUM_ARGS, *more])
+            browsers.append(browser)
+            return browser
+
+        try:
+            yield launched
+        finally:
+            for browser in browsers:
+                await browser.close()
+
+
+@pytest.fixture
+async def browser(launch: Callable[..., Any]) -> Browser:
+    opened: Browser = await launch()
+    return opened
+
+
+@pytest.fixture
+async def desktop(browser: Browser) -> BrowserContext:
+    return await browser.new_context(viewport=DESKTOP, locale="zh-CN")
+
+
+@pytest.fixture
+async def phone(browser: Browser) -> BrowserContext:
+    return await browser.new_context(viewport=PHONE, locale="zh-CN", has_touch=True, is_mobile=True)
+
+
+@dataclass(frozen=True)
+class Manager:
+    """A manager's browser, logged in."""
+
+    page: Page
+    hub_url: str
+
+    async def open_station(self) -> None:
+        await self.page.goto(f"{self.hub_url}/stations/{STATION}")
+        await expect(self.page.get_by_test_id("door-state")).to_have_attribute("data-state", "secured")
+
+
+async def log_in(context: BrowserContext, demo: Demo, user: str) -> Manager:
+    page = await context.new_page()
+    await page.goto(demo.hub_url)
+    await page.get_by_label("用户名").fill(user)
+    await page.get_by_label("密码", exact=True).fill(demo.password(user))
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("navigation")).to_be_visible()
+    return Manager(page, demo.hub_url)
+
+
+@pytest.fixture
+async def manager(desktop: BrowserContext, demo: Demo) -> Manager:
+    return await log_in(desktop, demo, "operator")
+
+
+@pytest.fixture
+async def viewer(desktop: BrowserContext, demo: Demo) -> Manager:
+    return await log_in(desktop, demo, "viewer")
