@@ -2,8 +2,8 @@
 
 Its files are in DATA/broker: broker.conf (passwords, 0600), ports.json (ports chosen once, so that link files stay
 true), log, store. One user for the hub, one for each station that may publish its own `up` topics and hear its own
-`down` topics and nothing else (wire/topics.py). What it has acknowledged is on disk (`sync_interval: always`); if its
-disk is lost all the same, nothing is: stations keep every row until the hub's own word (wire/envelope.py).
+`down` topics and nothing else (wire/topics.py). It keeps nothing that matters, so it never waits for its disk: stations
+keep every row until the hub's own word (wire/envelope.py), and the hub's table every command.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import ctypes
 import json
+import random
 import secrets
 import signal
 import socket
@@ -26,11 +27,12 @@ from station_agent.wire.topics import Down, Up, down, subject, up
 
 HUB_USER = "hub"
 PAYLOAD_MAX = 8 * 1024 * 1024  # a roster of ~30,000 members; nats-server warns above this
-STORE_MAX = 4 * 1024 * 1024 * 1024
-MEMORY_MAX = 64 * 1024 * 1024
+STORE_MAX = 1024 * 1024 * 1024
+MEMORY_MAX = 320 * 1024 * 1024  # the stream of what comes in (ingest/consumer.py), and MQTT sessions
 _START_TIMEOUT_S = 10.0
 _STOP_TIMEOUT_S = 1.0
 _PR_SET_PDEATHSIG = 1
+_PORTS = range(20_000, 32_000)  # below those that systems give to outgoing connections: it must be free next time
 _LIBC = ctypes.CDLL(None)
 
 
@@ -66,7 +68,6 @@ def config_text(folder: Path, ports: Ports, hub_password: str, stations: Mapping
         "max_pending": PAYLOAD_MAX * 4,
         "jetstream": {
             "store_dir": str(folder / "store"),
-            "sync_interval": "always",
             "max_file_store": STORE_MAX,
             "max_memory_store": MEMORY_MAX,
         },
@@ -215,9 +216,9 @@ def _usable(port: int) -> int:
     """`port` if it is one and free, else a free one."""
     if port and _is_free(port):
         return port
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    while not _is_free(port := random.choice(_PORTS)):
+        pass
+    return port
 
 
 def _is_free(port: int) -> bool:

@@ -12,7 +12,7 @@ import json
 import secrets
 import tomllib
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
 
@@ -26,13 +26,15 @@ from cloud_hub.hub import Hub
 from cloud_hub.keys import write_secret
 from cloud_hub.members.models import Occupation
 from cloud_hub.settings import DEMO_STATIONS, BadSettings
-from cloud_hub.storage.schema import members, users
+from cloud_hub.storage.schema import members, phone_keys, users
 from cloud_hub.users.models import Role
 from station_agent.wire.documents import Algorithm
 from station_agent.wire.membership_code import public_bytes
 from station_agent.wire.profile import StationProfile
 
 T = TypeVar("T")
+
+RENEWED_BEFORE = timedelta(days=7)  # a demo may run for days without a new start
 
 LOGINS = (
     ("admin", Role.ADMIN, "管理员 郑敏"),
@@ -139,13 +141,20 @@ async def _logins(hub: Hub, path: Path) -> None:
 
 async def _phones(hub: Hub, path: Path) -> None:
     known = {phone.member: phone for phone in _kept(path, _PHONES)}
+    until = hub.clock.now() + RENEWED_BEFORE
+    query = sa.select(phone_keys.c.public).where(phone_keys.c.not_after > until)
+    lasting = set(await hub.database.read(lambda c: c.scalars(query).all()))
     phones = []
     for person in PEOPLE:
         phone = known.get(person.member)
         pem = phone.private_pem if phone else _new_pem()
         key = load_pem_private_key(pem.encode(), None)
         assert isinstance(key, ec.EllipticCurvePrivateKey)
-        new = NewPhoneKey(algorithm=Algorithm.ES256, public=public_bytes(key).hex())
+        public = public_bytes(key).hex()
+        if phone and public in lasting:
+            phones.append(phone)
+            continue
+        new = NewPhoneKey(algorithm=Algorithm.ES256, public=public)
         certificate = await hub.codes.register_key(person.member, new)
         phones.append(
             Phone(

@@ -67,7 +67,7 @@ def build_hub(settings: Settings, clock: Clock, keys: Keys, database: Database) 
     board = Board()
     broker = Broker(settings.data, settings.broker_port, settings.mqtt_port)
     nats = NatsLink(broker)
-    rosters = RosterService(database, clock, keys, nats)
+    rosters = RosterService(database, clock, keys, nats, lambda name: board.online(name, clock.now()))
     commands = CommandService(database, clock, keys.hub, nats, feed)
 
     async def stations_changed() -> None:

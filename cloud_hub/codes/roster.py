@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
@@ -59,11 +59,14 @@ def digest(issuer: IssuerKey, known: Sequence[RosterMember]) -> str:
 class RosterService:
     """`run()` makes and pushes; `changed()` and `reported()` only note what it has to do."""
 
-    def __init__(self, database: Database, clock: Clock, keys: Keys, downlink: Downlink) -> None:
+    def __init__(
+        self, database: Database, clock: Clock, keys: Keys, downlink: Downlink, online: Callable[[str], bool]
+    ) -> None:
         self._database = database
         self._clock = clock
         self._keys = keys
         self._downlink = downlink
+        self._online = online
         self._versions: dict[str, int] = {}
         self._due_s: dict[str, float] = {}  # station -> when to push, for those that are behind
         self._pushed_s: dict[str, float] = {}
@@ -140,5 +143,5 @@ class RosterService:
         payload = await self._database.read(build)
         if payload is None:
             self.changed()
-        elif await self._downlink.send(station, Down.DOCUMENT, payload):
+        elif await self._downlink.send(station, Down.DOCUMENT, payload) and self._online(station):
             self._pushed_s[station] = self._clock.monotonic()

@@ -2,8 +2,8 @@
 
     ask for ROOM ---> messages ... (each uses one up) ---> below half: ask for the difference
 
-The stream only carries over what comes while the hub is away or busy. It is bounded, and losing it loses nothing: a
-station keeps its rows until the hub's own word. Its consumer is made anew at every start, so what a killed hub had
+The stream only carries over what comes while the hub is busy. It is bounded and in memory, for losing it loses nothing:
+a station keeps its rows until the hub's own word. Its consumer is made anew at every start, so what a killed hub had
 taken and not acknowledged comes again at once; the marks make that harmless.
 """
 
@@ -24,8 +24,7 @@ from cloud_hub.nats_link import BrokerLost, Connection
 STREAM = "UP"
 CONSUMER = "hub"
 SUBJECTS = ["yizhan.v1.*.up.events", "yizhan.v1.*.up.telemetry"]
-STREAM_BYTES_MAX = 1024 * 1024 * 1024
-STREAM_AGE_S_MAX = 24 * 3600
+STREAM_BYTES_MAX = 256 * 1024 * 1024
 ROOM = 1_000  # messages asked for ahead: at ~1 kB a megabyte, at the worst 200 MB of full batches
 _EXPIRES_S = 20
 _ACK_WAIT_S = 30
@@ -49,10 +48,9 @@ class Consumer:
             name=STREAM,
             subjects=SUBJECTS,
             retention=RetentionPolicy.WORK_QUEUE,
-            storage=StorageType.FILE,
+            storage=StorageType.MEMORY,
             discard=DiscardPolicy.OLD,
             max_bytes=STREAM_BYTES_MAX,
-            max_age=STREAM_AGE_S_MAX,
         )
         try:
             await streams.stream_info(STREAM)

@@ -53,6 +53,10 @@ class Board:
     def get(self, station: str) -> Entry | None:
         return self._entries.get(station)
 
+    def online(self, station: str, now: datetime) -> bool:
+        entry = self._entries.get(station)
+        return entry is not None and entry.online(now)
+
     def put(self, profile: StationProfile, state: StationState | None, last_seen: datetime | None) -> None:
         """A station that is known, with what was last saved of it."""
         entry = self._entries[profile.station.id] = Entry(profile)

@@ -16,6 +16,7 @@ from sqlalchemy.types import TypeDecorator
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_encode = json.JSONEncoder(separators=(",", ":")).encode  # made once: dumps() would make one for every row
 
 
 class Moment(TypeDecorator[datetime]):
@@ -38,7 +39,7 @@ class Json(TypeDecorator[Any]):
     cache_ok = True
 
     def process_bind_param(self, value: Any | None, dialect: sa.Dialect) -> str | None:
-        return json.dumps(value, separators=(",", ":"))
+        return _encode(value)
 
     def process_result_value(self, value: Any | None, dialect: sa.Dialect) -> Any:
         return None if value is None else json.loads(value)

@@ -39,6 +39,7 @@ def test_every_visit_is_stored_once_though_hub_and_broker_are_killed(own_hub: Hu
         own_hub.kill()
         own_hub.start()
         delivery.join()
+        station.deliver(limit_s=60.0)
     with own_hub.client() as client:
         assert visits_on_the_timeline(client) == [str(attempt) for attempt in expected + more]
         assert client.get("stations/demo-01").json()["visits_today"] == 2 * VISITS
