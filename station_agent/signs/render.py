@@ -51,7 +51,7 @@ def pages(text: str, size: tuple[int, int], pages_max: int) -> list[Bitmap]:
     """`text` as at most `pages_max` pictures of `size` (width, height in dots); what does not fit ends in "…"."""
     layout = Layout(*size)
     font = _font(layout.line_height)
-    lines = _broken(text.strip(), font, layout.width)
+    lines = _broken(_drawable(text), font, layout.width)
     lines_max = pages_max * layout.lines
     if len(lines) > lines_max:
         lines = [*lines[: lines_max - 1], _shortened(lines[lines_max - 1], font, layout.width)]
@@ -66,7 +66,12 @@ def _font(line_height: int) -> ImageFont.FreeTypeFont:
     """The size whose ideographs fill a line: an em is as high as the line, less a dot of air on small signs."""
     source = importlib.resources.files("noto_cjk_sans_otc").joinpath("NotoSansCJK-Regular.ttc")
     with importlib.resources.as_file(source) as path:
-        return ImageFont.truetype(str(path), size=line_height, index=FACE_SC)
+        return ImageFont.truetype(str(path), line_height, FACE_SC, layout_engine=ImageFont.Layout.BASIC)
+
+
+def _drawable(text: str) -> str:
+    """Without what has no shape: control characters, lone surrogates."""
+    return "".join(char for char in text if char.isprintable() or char in "\n ").strip()
 
 
 def _broken(text: str, font: ImageFont.FreeTypeFont, width: int) -> list[str]:

@@ -66,27 +66,45 @@ async def run_virtual(settings: VirtualSettings) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     try:
-        async with open_virtual(settings) as (port, agent):
+        async with open_virtual(settings) as (port, agent, camera):
             print(f"door page of {settings.profile.station.id}: http://127.0.0.1:{port}/", flush=True)
-            keeping = asyncio.create_task(agent.run(), name="agent")
-            stopping = asyncio.create_task(stop.wait(), name="stop")
-            try:
-                await asyncio.wait({keeping, stopping}, return_when=asyncio.FIRST_COMPLETED)
-                if keeping.done():
-                    keeping.result()
-            finally:
-                for task in (keeping, stopping):
-                    task.cancel()
-                await asyncio.gather(keeping, stopping, return_exceptions=True)
+            await _keep(agent, camera, stop)
     except (NotSimulated, AgentRefused, CameraFailed, OSError, ValueError) as error:
         Console(stderr=True).print(f"[bold red]{escape(str(error))}[/]", soft_wrap=True)
         return 1
     return 0
 
 
+async def _keep(agent: AgentProcess, camera: RtspCamera | None, stop: asyncio.Event) -> None:
+    """Agent and camera come up side by side; raises what keeps one of them from running."""
+    keeping = asyncio.create_task(agent.run(), name="agent")
+    stopping = asyncio.create_task(stop.wait(), name="stop")
+    filming = asyncio.create_task(_film(camera), name="camera")
+    tasks = {keeping, stopping, filming}
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _film(camera: RtspCamera | None) -> None:
+    if camera is None:
+        await asyncio.Event().wait()
+        return
+    try:
+        await camera.start()
+        await asyncio.Event().wait()
+    finally:
+        await camera.close()
+
+
 @asynccontextmanager
-async def open_virtual(settings: VirtualSettings) -> AsyncIterator[tuple[int, AgentProcess]]:
-    """Simulators, camera and page are up; the agent is the caller's to run."""
+async def open_virtual(settings: VirtualSettings) -> AsyncIterator[tuple[int, AgentProcess, RtspCamera | None]]:
+    """Simulators and page are up; agent and camera are the caller's to run."""
     profile = settings.profile
     wired = wiring(profile)
     phones = Phones.read(settings.phones_path)
@@ -98,7 +116,7 @@ async def open_virtual(settings: VirtualSettings) -> AsyncIterator[tuple[int, Ag
         await stack.enter_async_context(simulation)
         camera = None
         if profile.cameras:
-            camera = await stack.enter_async_context(RtspCamera())
+            camera = RtspCamera(port=_free_port())
         agent = AgentProcess(_arguments(settings, wired.lines, simulation, camera), lambda: door.changed())
         door = VirtualDoor(profile.station.id, profile.station.name, simulation, camera, agent, phones)
         stack.callback(door.close)
@@ -109,7 +127,7 @@ async def open_virtual(settings: VirtualSettings) -> AsyncIterator[tuple[int, Ag
         server = _Server(config)
         serving = asyncio.create_task(server.serve(sockets=[listening]), name="door page")
         try:
-            yield listening.getsockname()[1], agent
+            yield listening.getsockname()[1], agent, camera
         finally:
             stopping.set()
             door.changed()
@@ -132,6 +150,13 @@ def _arguments(
     if settings.verbose:
         arguments.append("--verbose")
     return arguments
+
+
+def _free_port() -> int:
+    """Chosen before the camera runs, so that the agent can be told and start at the same time."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def _listen(port: int) -> socket.socket:

@@ -4,7 +4,6 @@ import json
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+
+from tests.harness.ports import free_port
 
 START_LIMIT_S = 30.0
 POLL_S = 0.02
@@ -40,18 +41,6 @@ url = "rtsp://127.0.0.1:1/none"
 [telemetry]
 heartbeat_s = 1
 """
-
-
-def free_port() -> int:
-    """Below those that the system gives to outgoing connections, so that it is still free after a kill."""
-    while True:
-        port = random.randrange(20_000, 32_000)
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
 
 
 def until(true: Callable[[], Any], what: str, limit_s: float = START_LIMIT_S) -> Any:

@@ -11,7 +11,6 @@ import json
 import os
 import secrets
 import shutil
-import socket
 import sys
 import time
 import uuid
@@ -29,14 +28,9 @@ from station_agent.wire.documents import IssuerKey, PhoneKey, Roster, RosterMemb
 from station_agent.wire.envelope import Batch, Eack, Row, StationState
 from station_agent.wire.signed import sign
 from station_agent.wire.topics import Down, Up, down, station_of, subject
+from tests.harness.ports import free_port
 
 WAIT_S = 20.0
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Phone:

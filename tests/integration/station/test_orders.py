@@ -13,9 +13,7 @@ pytestmark = pytest.mark.integration
 HERE = "demo-01"
 
 
-async def test_a_remote_order_is_done_when_the_contact_has_opened(
-    hub: MiniHub, station: VirtualStationProcess
-) -> None:
+async def test_a_remote_order_is_done_when_the_contact_has_opened(hub: MiniHub, station: VirtualStationProcess) -> None:
     command = hub.order(HERE)
     await hub.send(HERE, command)
     done = await hub.event("command.progress", command=str(command.id), status="done")
