@@ -10,6 +10,7 @@ keyframe, and the others never notice. Who watched what, from when to when, goes
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from station_agent.wire.commands import CameraPicture, VideoPush
 from station_agent.wire.media import (
     RECEIPT_PERIOD_S,
     BadMessage,
+    Ended,
     FlowGate,
     HubTime,
     Received,
@@ -110,6 +112,11 @@ class _Room:
         self.start: asyncio.Task[None] | None = None
         self.news = asyncio.Event()
 
+    @property
+    def started(self) -> bool:
+        """Whether viewers have something: pictures, or the word that none come."""
+        return self.silent is not None or bool(self.channel.after(-1))
+
     def tell(self) -> None:
         self.news.set()
         self.news = asyncio.Event()
@@ -187,6 +194,9 @@ class Relay:
             place = (ticket.holder, ticket.station, ticket.camera)
             await self._audit(View(*place, started_at, self._clock.now(), viewer.gate.sent_bytes, end.reason))
             await _settled(tasks)
+        if end is not LEFT:
+            with contextlib.suppress(Gone):
+                await socket.send_text(Ended(reason=end.reason[:500]).model_dump_json())
         return end
 
     async def push(self, ticket: Ticket, socket: Socket) -> End:
@@ -224,11 +234,11 @@ class Relay:
         room.expected = push.id
         path = f"/api/v1/stations/{station}/cameras/{camera}/push"
         order = VideoPush(camera=camera, push_path=path, ticket=self._tickets.signed(push))
-        end = End(4504, f"Station {station} did not start the video within {START_S_MAX:.0f} s.")
+        end = End(4504, f"Station {station} did not start the video within {START_S_MAX:g} s.")
         try:
             async with asyncio.timeout(START_S_MAX):
                 await self._carry_out(station, order, view.holder, "live view")
-                while not room.channel.after(-1) and room.silent is None:
+                while not room.started:
                     await room.news.wait()
             return
         except Problem as problem:
@@ -237,8 +247,9 @@ class Relay:
             pass
         finally:
             room.start = None
-        for viewer in room.viewers:
-            viewer.end(end)
+        if not room.started:  # else the video came, and only the station's word for it is late
+            for viewer in room.viewers:
+                viewer.end(end)
 
     async def _send_to(self, viewer: _Viewer, room: _Room, socket: Socket) -> None:
         """Sends the viewer what comes, and leaves out up to a keyframe what is too much. Ends with Gone."""
@@ -300,7 +311,7 @@ class Relay:
                             room.channel.stream_is(stream)
                         case Silent() as silent:
                             room.silent = silent
-                        case Received() | HubTime():
+                        case Received() | HubTime() | Ended():
                             raise BadMessage("a station sends video, not receipts")
             except BadMessage as error:
                 return End(1008, str(error)[:120])

@@ -24,6 +24,7 @@ from cloud_hub.video.relay import TICKET_S, End, Gone, Relay
 from cloud_hub.video.tickets import BadTicket, Purpose, Ticket, Tickets
 from station_agent.wire.model import Name, StationId
 
+CLOSE_REASON_BYTES_MAX = 123  # RFC 6455, 5.5
 PREFIX = "/stations/{station}/cameras/{camera}"
 
 
@@ -81,9 +82,14 @@ class _Accepted:
     async def close(self, end: End) -> None:
         """A closed socket stays closed."""
         try:
-            await self._socket.close(end.code, end.reason)
+            await self._socket.close(end.code, _fitting(end.reason))
         except (WebSocketDisconnect, RuntimeError):
             return
+
+
+def _fitting(reason: str) -> str:
+    """What of it a close frame has room for."""
+    return reason.encode()[:CLOSE_REASON_BYTES_MAX].decode(errors="ignore")
 
 
 def video_router(deps: VideoDeps) -> APIRouter:
@@ -125,7 +131,7 @@ def video_router(deps: VideoDeps) -> APIRouter:
         try:
             ticket = check(authorization.removeprefix("Bearer "), Purpose.PUSH, station, camera)
         except BadTicket as error:
-            await socket.close(4401, str(error))
+            await socket.close(4401, _fitting(str(error)))
             return
         await socket.accept()
         accepted = _Accepted(socket)

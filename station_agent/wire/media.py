@@ -65,15 +65,22 @@ class HubTime(Wire):
     hub_ms: float
 
 
-Notice = Annotated[StreamIs | Silent | Received | HubTime, Field(discriminator="kind")]
-_NOTICE: TypeAdapter[StreamIs | Silent | Received | HubTime] = TypeAdapter(Notice)
+class Ended(Wire):
+    """Goes before the hub closes a viewer's socket: the whole reason, where a close frame has room for 123 bytes."""
+
+    kind: Literal["ended"] = "ended"
+    reason: str = Field(max_length=500)
+
+
+AnyNotice = StreamIs | Silent | Received | HubTime | Ended
+_NOTICE: TypeAdapter[AnyNotice] = TypeAdapter(Annotated[AnyNotice, Field(discriminator="kind")])
 
 
 class BadMessage(ValueError):
     """The peer sent something that is not of this protocol; its socket is closed."""
 
 
-def notice(text: str) -> StreamIs | Silent | Received | HubTime:
+def notice(text: str) -> AnyNotice:
     """Raises BadMessage."""
     if len(text) > TEXT_BYTES_MAX:
         raise BadMessage(f"a text message of {len(text)} characters; at most {TEXT_BYTES_MAX}")

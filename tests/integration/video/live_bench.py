@@ -149,8 +149,11 @@ def built_player(folder: Path) -> Path | None:
 
 
 @asynccontextmanager
-async def a_bench(linger_s: float = 0.5, player: Path | None = None, **size: int) -> AsyncIterator[Bench]:
-    """`size` is the camera's: width, height, fps. With a `player` (a script) the hub has the page /watch too."""
+async def a_bench(
+    linger_s: float = 0.5, player: Path | None = None, film: str | None = None, **size: int
+) -> AsyncIterator[Bench]:
+    """The camera plays `film`, a file, instead of the simulator, if one is given. `size` is the simulator's: width,
+    height, fps. With a `player` (a script) the hub has the page /watch too."""
     clock = HubClock()
     views: list[View] = []
     executors: dict[str, Callable[[Any], Awaitable[Any]]] = {}
@@ -182,7 +185,7 @@ async def a_bench(linger_s: float = 0.5, player: Path | None = None, **size: int
         RtspCamera(**size) as simulator,
         httpx.AsyncClient(base_url=url, trust_env=False) as http,
     ):
-        camera = Camera("door", simulator.url, SystemClock())
+        camera = Camera("door", film or simulator.url, SystemClock())
         pusher = VideoPusher({"door": camera}, url, SystemClock())
         executors["push"] = pusher.execute
         executors["picture"] = PictureUploader({"door": camera}, url).execute

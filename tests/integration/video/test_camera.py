@@ -5,12 +5,10 @@ import json
 import logging
 import shutil
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from fractions import Fraction
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
 import simplejpeg
@@ -23,6 +21,7 @@ from station_agent.video.errors import CameraSilent, LiveRefused
 from station_agent.video.push import VideoPusher
 from station_agent.wire.commands import VideoPush
 
+Film = Callable[..., str]
 pytestmark = pytest.mark.integration
 
 
@@ -35,21 +34,6 @@ async def running(url: str) -> AsyncIterator[Camera]:
     finally:
         service.cancel()
         await asyncio.gather(service, return_exceptions=True)
-
-
-def film(path: Path, codec: str, frames: int = 20, **options: str) -> str:
-    """A film at 30 fps, 160x96, whose frame `n` carries the barcode `n`."""
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=30, options=options)
-        stream.width, stream.height, stream.pix_fmt = 160, 96, "yuv420p"
-        for number in range(frames):
-            rgb = np.full((96, 160, 3), 90, np.uint8)
-            barcode.paint(rgb, number)
-            frame = av.VideoFrame.from_ndarray(rgb, "rgb24")
-            frame.pts, frame.time_base = number, Fraction(1, 30)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
-    return str(path)
 
 
 async def test_the_test_camera_is_what_an_independent_client_expects() -> None:
@@ -116,7 +100,7 @@ async def test_a_picture_that_cannot_be_shown_and_a_camera_that_does_not_run_say
         _ = simulator.url
 
 
-async def test_a_file_is_played_in_a_loop_at_its_own_pace(tmp_path: Path) -> None:
+async def test_a_file_is_played_in_a_loop_at_its_own_pace(film: Film, tmp_path: Path) -> None:
     async with running(film(tmp_path / "door.mp4", "libx264", g="10", bf="2")) as camera:
         first = (await camera.after(-1))[0]
         assert first.stream.sets is not None
@@ -130,7 +114,7 @@ async def test_a_file_is_played_in_a_loop_at_its_own_pace(tmp_path: Path) -> Non
         assert barcode.read(simplejpeg.decode_jpeg(await camera.picture())) in range(20)
 
 
-async def test_hevc_gives_pictures_and_says_why_it_cannot_be_watched(tmp_path: Path) -> None:
+async def test_hevc_gives_pictures_and_says_why_it_cannot_be_watched(film: Film, tmp_path: Path) -> None:
     path = film(tmp_path / "door.mp4", "libx265", **{"x265-params": "log-level=none:keyint=10"})
     async with running(path) as camera:
         assert barcode.read(simplejpeg.decode_jpeg(await camera.picture())) is not None

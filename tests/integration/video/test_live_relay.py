@@ -4,6 +4,7 @@ import contextlib
 import io
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import av
@@ -143,6 +144,17 @@ async def test_media_sockets_need_their_own_ticket(bench: Any) -> None:
         )
     upload = await bench.http.put(f"{STATION}/cameras/door/picture/0", content=b"\xff\xd8\xff")
     assert upload.status_code == 401
+
+
+async def test_a_camera_without_h264_says_so_to_whom_would_watch(film: Any, tmp_path: Path) -> None:
+    path = film(tmp_path / "door.mp4", "libx265", **{"x265-params": "log-level=none:keyint=10"})
+    async with sys.modules["live_bench"].a_bench(film=path) as bench:
+        await bench.camera.after(-1)
+        async with bench.watching() as viewer:
+            assert "set the camera's substream to H.264" in await receiver(viewer).notice("ended")
+            await viewer.wait_closed()
+        assert viewer.close_code == 4502
+        assert bench.pusher.media_bytes == 0
 
 
 async def test_a_user_whose_right_has_ended_is_cut_off(bench: Any) -> None:

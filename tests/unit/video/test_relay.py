@@ -13,7 +13,7 @@ from cloud_hub.video.pictures import Pictures
 from cloud_hub.video.relay import BROKE_OFF, CUT, LEFT, NOBODY_WATCHES, End, Gone, Order, Relay, View
 from cloud_hub.video.tickets import Purpose, Ticket, Tickets
 from station_agent.wire.commands import CameraPicture, VideoPush
-from station_agent.wire.media import LATE_S, BadMessage, Chunk, HubTime, Received, Silent, StreamIs, notice
+from station_agent.wire.media import LATE_S, BadMessage, Chunk, Ended, HubTime, Received, Silent, StreamIs, notice
 
 STREAM = StreamIs(codec="avc1.42c016", width=640, height=360)
 INIT = b"i" + b"init segment"
@@ -208,8 +208,28 @@ async def test_viewers_are_told_when_the_station_breaks_off(hub: Hub) -> None:
 
 async def test_viewers_are_told_why_the_station_will_not(hub: Hub) -> None:
     hub.refusal = Problem(502, "refused", "Camera 'door' sends HEVC.")
-    _, viewing = hub.watch("an")
+    viewer, viewing = hub.watch("an")
     assert await viewing == End(4502, "Camera 'door' sends HEVC.")
+    assert notice(viewer.texts[-1]) == Ended(reason="Camera 'door' sends HEVC.")
+
+
+async def test_a_station_whose_answer_is_late_but_whose_video_came_is_watched(hub: Hub) -> None:
+    answered = asyncio.Event()
+
+    async def carry_out(station: str, order: Order, actor: str, reason: str) -> None:
+        hub.orders.put_nowait(order)
+        await answered.wait()
+        raise Problem(504, "no-answer", "Station s1 did not answer in time")
+
+    hub.relay = Relay(hub.tickets, carry_out, hub.audit, hub.clock)
+    viewer, viewing = hub.watch("an")
+    station, _ = await hub.station()
+    station.say(frame(0, key=True))
+    await viewer.until(lambda: len(viewer.media) == 2)
+    answered.set()
+    station.say(frame(1))
+    await viewer.until(lambda: len(viewer.media) == 3)
+    assert not viewing.done()
 
 
 async def test_viewers_are_told_that_the_camera_is_silent(hub: Hub) -> None:

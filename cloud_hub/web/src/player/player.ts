@@ -69,6 +69,7 @@ class LiveView {
   private sink: Sink | null = null;
   private info: StreamInfo | null = null;
   private frames: FrameTimes[] = [];
+  private reason = ""; // why the hub will close the socket
   private receivedBytes = 0;
   private toldBytes = -1;
   private toldAtMs = 0;
@@ -111,15 +112,21 @@ class LiveView {
     const socket = new WebSocket(address);
     socket.binaryType = "arraybuffer";
     this.socket = socket;
+    this.reason = "";
     this.receivedBytes = 0;
     this.toldBytes = -1;
     this.roundTripMs = Infinity;
     this.heardAtMs = performance.now();
     socket.addEventListener("message", (event: MessageEvent<string | ArrayBuffer>) => {
-      if (this.socket === socket) this.message(event.data);
+      if (this.socket !== socket) return;
+      try {
+        this.message(event.data);
+      } catch (error) {
+        this.over(CODE_CANNOT_PLAY, String(error));
+      }
     });
     socket.addEventListener("close", (event) => {
-      if (this.socket === socket) this.over(event.code, event.reason);
+      if (this.socket === socket) this.over(event.code, this.reason || event.reason);
     });
     this.timer = window.setInterval(() => this.tick(), RECEIPT_MS);
   }
@@ -153,6 +160,9 @@ class LiveView {
         return;
       case "time":
         this.learnHubTime(notice.at_ms, notice.hub_ms);
+        return;
+      case "ended":
+        this.reason = notice.reason;
         return;
     }
   }
@@ -246,4 +256,5 @@ class LiveView {
 type Notice =
   | ({ readonly kind: "stream" } & StreamInfo)
   | { readonly kind: "silent"; readonly detail: string }
-  | { readonly kind: "time"; readonly at_ms: number; readonly hub_ms: number };
+  | { readonly kind: "time"; readonly at_ms: number; readonly hub_ms: number }
+  | { readonly kind: "ended"; readonly reason: string };
