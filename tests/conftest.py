@@ -44,9 +44,7 @@ class Belongings:
         """One line for each thing held now that was not held before."""
         threads = [f"thread {thread.name!r}" for thread in self.threads - before.threads]
         children = [
-            f"child process {pid} ({name})"
-            for pid, name in self.children.items()
-            if before.children.get(pid) != name
+            f"child process {pid} ({name})" for pid, name in self.children.items() if before.children.get(pid) != name
         ]
         descriptors = [
             f"file descriptor {number} -> {target}"
