@@ -8,7 +8,6 @@ picture is taken and so does not count against the test.
 import asyncio
 import gc
 import os
-import shutil
 import sys
 import threading
 import time
@@ -19,6 +18,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness.chromium import executable
+
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
 
@@ -28,8 +29,6 @@ watcher and a closing socket finish a moment after the code that ended them."""
 
 # Read lazily, once for the whole interpreter, and kept by caches that outlive any test: fonts, shared data.
 KEPT_FILES = tuple({sys.prefix, sys.base_prefix, "/usr/share/fonts", "/usr/lib/locale"})
-
-CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 
 
 @dataclass(frozen=True)
@@ -159,7 +158,7 @@ def _shared(name: str, what: str) -> Path:
 @pytest.fixture(scope="session")
 def chromium() -> Path:
     """A Chromium's executable: the one `run.py test` chose (YIZHAN_CHROMIUM), else the machine's own."""
-    chosen = os.environ.get("YIZHAN_CHROMIUM") or next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
+    chosen = executable()
     if chosen is None:
         pytest.skip("no Chromium on this machine; `python3 run.py test` provides one")
-    return Path(chosen)
+    return chosen

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from firmware_bridge.simulators.station import SimulatedStation
 from station_agent.wire import membership_code
 from tests.bench.harness import BenchFailed, Row, spread
-from tests.harness.mini_hub import free_port
+from tests.harness.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 STATION = "demo-01"

@@ -5,12 +5,7 @@ station's own event stream, so that tests wait for what happens and never for a 
 """
 
 import asyncio
-import contextlib
 import json
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,12 +15,11 @@ import httpx
 import pytest
 from playwright.async_api import Browser, BrowserContext, Page, ViewportSize, async_playwright, expect
 
+from tests.harness.demo import STATION, Demo, running_demo
+
 ROOT = Path(__file__).resolve().parents[2]
 DIST = ROOT / "cloud_hub" / "web" / "dist"
-STATION = "demo-01"
-START_LIMIT_S = 45.0
-STOP_LIMIT_S = 10.0
-POLL_S = 0.05
+OPEN = ("open", "held_open", "forced")
 WAIT_S = 15.0
 """For one thing to happen on a page or at the door; it takes a second, on a busy machine several."""
 
@@ -34,20 +28,6 @@ PHONE: ViewportSize = {"width": 390, "height": 844}
 CHROMIUM_ARGS = ("--no-sandbox", "--lang=zh-CN")
 
 expect.set_options(timeout=WAIT_S * 1000)
-
-
-@dataclass(frozen=True)
-class Demo:
-    hub_url: str
-    door_url: str
-    folder: Path
-
-    def password(self, user: str) -> str:
-        logins = json.loads((self.folder / "demo" / "logins.json").read_text())
-        return str(next(one["password"] for one in logins if one["user"] == user))
-
-    def phones(self) -> list[dict[str, Any]]:
-        return list(json.loads((self.folder / "demo" / "phones.json").read_text()))
 
 
 class Door:
@@ -81,6 +61,8 @@ class Door:
     async def at_rest(self) -> dict[str, Any]:
         """Nobody's visit is under way: shut, and locked again."""
         if (await self.state())["door_open"]:
+            # A door that shuts before the agent has looked once was never open to it, and counts as jammed.
+            await self.until(lambda now: now["door_state"] in OPEN or not now["door_open"], "the agent sees it open")
             async with httpx.AsyncClient(base_url=self.url) as http:
                 await http.post("/api/door", json={"action": "close"})
         return await self.until(
@@ -89,58 +71,12 @@ class Door:
         )
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@contextlib.contextmanager
-def _process(command: list[str | Path], log: Path, url: str, what: str) -> Iterator[None]:
-    """Runs until the block ends; the block begins when `url`/readyz says so."""
-    with log.open("wb") as out:
-        process = subprocess.Popen(command, stdout=out, stderr=out, cwd=ROOT)
-    try:
-        deadline = time.monotonic() + START_LIMIT_S
-        while not _ready(url):
-            if process.poll() is not None or time.monotonic() > deadline:
-                pytest.fail(f"{what} did not get ready; its log:\n{log.read_text(errors='replace')[-4000:]}")
-            time.sleep(POLL_S)  # there is no event to wait for before it listens
-        yield
-    finally:
-        process.terminate()
-        try:
-            process.wait(STOP_LIMIT_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-            raise
-
-
-def _ready(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/readyz").status_code == 200
-    except httpx.TransportError:
-        return False
-
-
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     if not (DIST / "index.html").is_file():
         pytest.skip("the pages are not built; `python3 run.py test` builds them")
-    folder = tmp_path_factory.mktemp("demo")
-    hub_port, door_port = _free_port(), _free_port()
-    hub_url, door_url = f"http://127.0.0.1:{hub_port}", f"http://127.0.0.1:{door_port}"
-    bin_dir = Path(sys.executable).parent
-    hub: list[str | Path] = [bin_dir / "yizhan-hub", "serve", "--demo", "--port", str(hub_port), "--data", folder]
-    station: list[str | Path] = [bin_dir / "yizhan-station", "virtual", "--port", str(door_port)]
-    station += ["--station", ROOT / "config" / "stations" / f"{STATION}.toml", "--state", folder / STATION]
-    station += ["--link", folder / "demo" / f"{STATION}.json", "--phones", folder / "demo" / "phones.json"]
-    with (
-        _process(hub, folder / "hub.log", hub_url, "the hub"),
-        _process(station, folder / "station.log", door_url, "the virtual station"),
-    ):
-        yield Demo(hub_url, door_url, folder)
+    with running_demo(tmp_path_factory.mktemp("demo")) as running:
+        yield running
 
 
 @pytest.fixture
