@@ -18,8 +18,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness.chromium import executable
-
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
 
@@ -153,12 +151,3 @@ def _shared(name: str, what: str) -> Path:
     if not folder.is_dir():
         pytest.skip(f"{what} are expected beside the checkout, in ../shared/{name}; they are not there")
     return folder
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Path:
-    """A Chromium's executable: the one `run.py test` chose (YIZHAN_CHROMIUM), else the machine's own."""
-    chosen = executable()
-    if chosen is None:
-        pytest.skip("no Chromium on this machine; `python3 run.py test` provides one")
-    return chosen

@@ -15,6 +15,7 @@ import httpx
 import pytest
 from playwright.async_api import Browser, BrowserContext, Page, ViewportSize, async_playwright, expect
 
+from tests.harness.chromium import executable
 from tests.harness.demo import STATION, Demo, running_demo
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -69,6 +70,15 @@ class Door:
             lambda now: now["door_state"] == "secured" and not now["lock_released"] and not now["door_open"],
             "the door is locked again",
         )
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Path:
+    """A Chromium's executable."""
+    chosen = executable()
+    if chosen is None:
+        pytest.skip("no Chromium on this machine; `python3 run.py test` provides one")
+    return chosen
 
 
 @pytest.fixture(scope="session")
