@@ -18,6 +18,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from importlib.metadata import version
 from typing import assert_never
+from uuid import uuid4
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from sqlite_utils import Database
@@ -26,7 +27,7 @@ from firmware_bridge.bridge import Bridge
 from firmware_bridge.capabilities import DeviceEvent, Health, HealthChanged, InputChanged, Reading, Scan
 from station_agent.access import ledger
 from station_agent.access import roster_store as rosters
-from station_agent.access.decide import Policy
+from station_agent.access.decide import FaceAttempt, Policy
 from station_agent.access.desk import Desk
 from station_agent.access.door import ContactSeen, DoorSettings
 from station_agent.access.doorway import Doorway
@@ -149,10 +150,13 @@ class Station:
             supervising.result()
 
     async def _finish(self) -> None:
-        """No new attempt and no new order; what is under way ends, within FINISH_S."""
+        """No new attempt and no new order; what is under way ends, within FINISH_S. The hub is told: a will is
+        published for a link that is lost, and not for one that is closed."""
         self.desk.taking = False
         if self._uplink is not None:
             self._uplink.taking = False
+        if self._link is not None:
+            self._link.publish(Up.STATE, self._will())
         if self._face_desk is not None:
             await self._face_desk.close()
         await self.doorway.close()
@@ -187,7 +191,8 @@ class Station:
             if self._face_desk is not None:
                 self._face_desk.pressed()
             else:
-                self._tell(Reason.FACES_OFF)
+                detail = "faces are off at this station"
+                self.desk.attempt(FaceAttempt(uuid4(), event.device, None, Reason.FACES_OFF, detail))
 
     def _health_changed(self, event: HealthChanged) -> None:
         self._devices[event.device] = device_state(event)
@@ -351,7 +356,9 @@ class Station:
         else:
             detail = f"the clock says {self._clock.now():%Y-%m-%d %H:%M} UTC, which has passed; codes are refused"
             self._alarms.raise_alarm(AlarmKind.CLOCK_UNTRUSTED, station, detail)
-        if self._spool.events_waiting >= EVENTS_FILLING:
+        if self._store.failing:
+            self._alarms.raise_alarm(AlarmKind.SPOOL_FILLING, station, f"the disk refuses: {self._store.failing}")
+        elif self._spool.events_waiting >= EVENTS_FILLING:
             detail = f"{self._spool.events_waiting} events wait for the hub"
             self._alarms.raise_alarm(AlarmKind.SPOOL_FILLING, station, detail)
         elif self._spool.events_waiting < EVENTS_FILLING // 2:

@@ -75,6 +75,10 @@ class VirtualStationProcess:
     def log(self) -> str:
         return self.log_path.read_text()
 
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process is not None else None
+
     async def stop(self) -> int:
         """SIGTERM; the exit status."""
         await self.http.aclose()

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "harness"))
-
-from mini_hub import MiniHub, Phone
-from virtual_station import ROOT, VirtualStationProcess
+from tests.harness.mini_hub import MiniHub, Phone
+from tests.harness.virtual_station import ROOT, VirtualStationProcess
 
 STATION = "demo-01"
 

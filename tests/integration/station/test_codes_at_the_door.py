@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 import segno
-from mini_hub import MiniHub, Phone
-from virtual_station import VirtualStationProcess
+
+from tests.harness.mini_hub import MiniHub, Phone
+from tests.harness.virtual_station import VirtualStationProcess
 
 pytestmark = pytest.mark.integration
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from mini_hub import MiniHub
-from virtual_station import VirtualStationProcess
 
 from station_agent.wire.commands import CameraPicture, SignText
+from tests.harness.mini_hub import MiniHub
+from tests.harness.virtual_station import VirtualStationProcess
 
 pytestmark = pytest.mark.integration
 HERE = "demo-01"

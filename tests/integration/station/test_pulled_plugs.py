@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from mini_hub import MiniHub, Phone
-from virtual_station import VirtualStationProcess
+
+from tests.harness.mini_hub import MiniHub, Phone
+from tests.harness.virtual_station import VirtualStationProcess
 
 pytestmark = [pytest.mark.integration, pytest.mark.faults]
 

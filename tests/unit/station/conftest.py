@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "harness"))
-
-from fake_clock import BOOT, FakeClock
-
 from station_agent.telemetry.spool import Spool
 from station_agent.telemetry.store import Store
+from tests.harness.fake_clock import BOOT, FakeClock
 
 
 @pytest.fixture

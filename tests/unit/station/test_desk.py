@@ -12,7 +12,6 @@ from uuid import UUID, uuid4
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from fake_clock import BOOT, FakeClock
 
 from firmware_bridge.capabilities import DeviceTimeout, LockStatus, Scan
 from station_agent.access import ledger
@@ -30,6 +29,7 @@ from station_agent.wire import membership_code as codes
 from station_agent.wire.documents import PhoneKey, RosterMember
 from station_agent.wire.envelope import Stream
 from station_agent.wire.kinds import DoorState, Reason
+from tests.harness.fake_clock import BOOT, FakeClock
 
 MEMBER = "00112233445566aa"
 PHONE = Ed25519PrivateKey.from_private_bytes(b"p" * 32)

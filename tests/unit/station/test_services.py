@@ -11,7 +11,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from fake_clock import FakeClock
 
 from firmware_bridge.capabilities import Bitmap, DeviceTimeout
 from station_agent.clock import RELEASED_AT, SystemClock, boot_id
@@ -24,6 +23,7 @@ from station_agent.telemetry.rejects import KINDS_MAX, TELL_S, Rejections
 from station_agent.telemetry.store import Store
 from station_agent.wire.kinds import Reason
 from station_agent.wire.link import BrokerLink
+from tests.harness.fake_clock import FakeClock
 
 
 async def turns(count: int = 10) -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_clock import BOOT, FakeClock
 from sqlite_utils import Database
 
 from station_agent.alarms.board import AlarmBoard
@@ -19,6 +18,7 @@ from station_agent.telemetry.store import Store, StoreClosed, keep_value, kept_v
 from station_agent.wire.envelope import Batch, Eack, Stream
 from station_agent.wire.events import AgentStarted, PointReading, Readings
 from station_agent.wire.kinds import AlarmKind, DoorState
+from tests.harness.fake_clock import BOOT, FakeClock
 
 STARTED = AgentStarted(version="1", door_found=DoorState.SECURED)
 READINGS = Readings(
