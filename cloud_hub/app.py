@@ -58,5 +58,5 @@ def create_app(hub: Hub) -> FastAPI:
     app.include_router(health.router, responses=_ERRORS)
     pages.install(app, hub.settings.dist)
     problems.install(app)
-    app.add_middleware(Guard, settings=hub.settings)
+    app.add_middleware(Guard, settings=hub.settings, counters=hub.counters)
     return app

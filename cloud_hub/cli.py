@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cloud_hub.settings import DIST, STATIONS, BadSettings, Settings
+from cloud_hub.storage.migrate import NewerSchema
 
 app = typer.Typer(help="The hub of rest stations.", no_args_is_help=True, pretty_exceptions_enable=False)
 users_app = typer.Typer(help="Who may log in.", no_args_is_help=True)
@@ -71,7 +72,7 @@ def serve(
     )
     try:
         asyncio.run(run(settings))
-    except BadSettings as error:
+    except (BadSettings, NewerSchema) as error:
         raise _fail(str(error)) from None
 
 

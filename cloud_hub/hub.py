@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import fcntl
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from cloud_hub import audit
 from cloud_hub.broker import Broker
@@ -19,7 +21,7 @@ from cloud_hub.keys import Keys, load_keys
 from cloud_hub.live.feed import Feed
 from cloud_hub.members.service import MemberService
 from cloud_hub.nats_link import NatsLink
-from cloud_hub.settings import Settings
+from cloud_hub.settings import BadSettings, Settings
 from cloud_hub.stations.board import Board
 from cloud_hub.stations.service import StationService
 from cloud_hub.storage.database import Database
@@ -113,8 +115,26 @@ async def open_hub(settings: Settings, clock: Clock | None = None) -> AsyncItera
     """A hub whose services run. Raises BadSettings. On leaving, intake stops first and the database last."""
     settings.check()
     keys = load_keys(settings.data)
+    with _only_hub(settings.data):
+        async with _opened(settings, clock or SystemClock(), keys) as hub:
+            yield hub
+
+
+@contextmanager
+def _only_hub(data: Path) -> Iterator[None]:
+    """Raises BadSettings while another hub uses the directory. The system ends the lock with the process."""
+    with (data / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BadSettings(f"another hub uses {data}: end it, or give this one another --data") from None
+        yield
+
+
+@asynccontextmanager
+async def _opened(settings: Settings, clock: Clock, keys: Keys) -> AsyncIterator[Hub]:
     async with Database.open(settings.data / "hub.sqlite") as database:
-        hub = build_hub(settings, clock or SystemClock(), keys, database)
+        hub = build_hub(settings, clock, keys, database)
         try:
             await hub.stations.load()
             hub.broker.prepare(await hub.stations.broker_users())

@@ -12,9 +12,16 @@ import sqlalchemy as sa
 _SCRIPTS = Path(__file__).parent / "migrations"
 
 
+class NewerSchema(Exception):
+    """A newer hub has used this database."""
+
+
 def migrate(connection: sa.Connection) -> None:
-    if _revision(connection) == newest():
+    revision = _revision(connection)
+    if revision == newest():
         return
+    if revision is not None and revision > newest():
+        raise NewerSchema(f"the database has the schema {revision}, this hub knows {newest()}: update the hub")
     from alembic import command
     from alembic.config import Config
 

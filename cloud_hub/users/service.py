@@ -17,7 +17,7 @@ from cloud_hub.storage.database import Database
 from cloud_hub.storage.schema import sessions, users
 from cloud_hub.tokens import new_token, token_hash
 from cloud_hub.users.models import Role, User
-from cloud_hub.users.rules import TryLimit
+from cloud_hub.users.rules import TRIES_OF_A_USER, TRIES_OF_AN_ADDRESS, TryLimit
 
 SESSION_LIFETIME = timedelta(hours=12)  # a working day; then the password is asked again
 PASSWORD_LENGTH_MIN = 10
@@ -34,7 +34,8 @@ class Users:
         self._clock = clock
         self._hasher = PasswordHasher()
         self._threads = ThreadPoolExecutor(_HASHERS, thread_name_prefix="argon2")
-        self._limit = TryLimit()
+        self._by_user = TryLimit(TRIES_OF_A_USER)
+        self._by_address = TryLimit(TRIES_OF_AN_ADDRESS)
         self._nobody = self._hasher.hash(new_token())  # verified for unknown names, so that they take as long
 
     def close(self) -> None:
@@ -71,23 +72,22 @@ class Users:
     async def log_in(self, user: str, password: str, address: str) -> tuple[User, str]:
         """The user and a new session's token. Raises Problem 401, or 429 after too many wrong tries."""
         now_s = self._clock.monotonic()
-        keys = (f"user:{user}", f"address:{address}")
-        wait_s = max(self._limit.wait_s(key, now_s) for key in keys)
+        wait_s = max(self._by_user.wait_s(user, now_s), self._by_address.wait_s(address, now_s))
         if wait_s > 0:
             seconds = str(int(wait_s) + 1)
             raise Problem(
                 429, "too-many-tries", f"Too many wrong tries: wait {seconds} s.", headers={"Retry-After": seconds}
             )
-        for key in keys:  # counted before the slow check, so that tries at the same time count as well
-            self._limit.wrong(key, now_s)
+        self._by_user.wrong(user, now_s)  # counted before the slow check, so that tries at the same time count as well
+        self._by_address.wrong(address, now_s)
         row = await self._database.read(lambda c: c.execute(users.select().where(users.c.user == user)).first())
         loop = asyncio.get_running_loop()
         hashed = self._nobody if row is None else row.password_hash
         fits = await loop.run_in_executor(self._threads, self._fits, hashed, password)
         if row is None or not fits:
             raise Problem(401, "wrong-login", "The user name or the password is wrong.")
-        for key in keys:
-            self._limit.right(key)
+        self._by_user.right(user)
+        self._by_address.right(address)
         token = new_token()
         now = self._clock.now()
 

@@ -113,8 +113,8 @@ def test_a_heartbeat_is_remembered_over_a_restart(own_hub: HubProcess) -> None:
 
 
 def test_a_busy_port_is_one_sentence(own_hub: HubProcess, tmp_path: Path) -> None:
-    other = HubProcess(tmp_path / "other") if (tmp_path / "other").mkdir() is None else None
-    assert other is not None
+    (tmp_path / "other").mkdir()
+    other = HubProcess(tmp_path / "other")
     other.port = own_hub.port
     with pytest.raises(AssertionError, match=f"127.0.0.1 port {own_hub.port} cannot be used"):
         other.start()
@@ -133,3 +133,12 @@ def test_a_stopped_broker_comes_back_and_the_stations_with_it(own_hub: HubProces
         os.kill(own_hub.broker_pid(), signal.SIGTERM)
         station.add(VisitCounted(attempt=uuid4(), credential=Credential.CODE))
         station.deliver()
+
+
+def test_a_second_hub_on_the_same_data_is_one_sentence(own_hub: HubProcess, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    other = HubProcess(tmp_path / "other")
+    other.data = own_hub.data
+    with pytest.raises(AssertionError, match="another hub uses"):
+        other.start()
+    assert own_hub.is_ready()

@@ -200,3 +200,19 @@ def test_the_demo_lets_anybody_play_a_members_phone(hub: HubProcess) -> None:
         ticket = visitor.post("demo/phone-ticket", json={"member": "0d00000000000001"}).json()
         me = visitor.post("phone/session", json={"ticket": ticket["url"].partition("=")[2]}).json()
         assert me["name"] == "王秀兰"
+
+
+def test_a_body_without_bounds_is_refused(hub: HubProcess) -> None:
+    with hub.client(user=None) as visitor:
+        assert visitor.post("session", content=iter([b"{", b"}"])).json()["type"] == "urn:yizhan:no-length"
+        huge = visitor.post("session", content=b" " * 300_000)
+        assert (huge.status_code, huge.json()["type"]) == (413, "urn:yizhan:too-large")
+
+
+def test_a_live_stream_ends_with_its_session(hub: HubProcess) -> None:
+    with hub.client() as client, client.stream("GET", "live") as response:
+        lines = response.iter_lines()
+        assert next(lines) == "retry: 1000"
+        client.delete("session")
+        list(lines)  # ends; otherwise it would last until the test's time is over
+        assert client.get("session").status_code == 401

@@ -14,7 +14,7 @@ from cloud_hub.admin import BadUser, add_user, list_stations
 from cloud_hub.openapi import openapi_text
 from cloud_hub.storage.bulk import upsert_statement
 from cloud_hub.storage.database import Database
-from cloud_hub.storage.migrate import migrate, newest
+from cloud_hub.storage.migrate import NewerSchema, migrate, newest
 from cloud_hub.storage.schema import events, latest_readings, metadata, station_streams, users
 
 ROOT = Path(__file__).parents[3]
@@ -95,3 +95,13 @@ async def test_users_are_added_by_the_command_line(tmp_path: Path) -> None:
 def test_the_description_of_the_interface_is_fresh() -> None:
     kept = (ROOT / "config" / "schema" / "openapi.json").read_text(encoding="utf-8")
     assert openapi_text() == kept, "run: yizhan-hub openapi --out config/schema/openapi.json"
+
+
+def test_a_newer_database_is_left_alone() -> None:
+    engine = sa.create_engine("sqlite://")
+    with engine.begin() as connection:
+        migrate(connection)
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+        with pytest.raises(NewerSchema, match="update the hub"):
+            migrate(connection)
+    engine.dispose()
