@@ -24,7 +24,8 @@ COLOURS = 160  # of a palette: a picture of a page has few, and stays small
 SIZES = {"desktop": DESKTOP, "phone": PHONE}
 VISITORS = 4
 STILL = """() => document.getAnimations().every(
-    (one) => one.playState !== "running" || one.effect.getTiming().iterations === Infinity)"""
+    (one) => one.playState !== "running" || one.effect.getTiming().iterations === Infinity
+        || one.effect.target.matches(".arc"))"""
 
 
 async def visits(demo: Demo) -> None:
@@ -99,6 +100,7 @@ async def all_pages(browser: Browser, demo: Demo, size: str, language: str) -> N
     await page.goto(demo.door_url)
     await page.locator(".member").nth(1).click()
     await expect(page.locator(".scene.door-open")).to_be_visible()
+    await page.evaluate("window.scrollTo(0, 0)")
     await keep(page, named("door"))
     await door.at_rest()
     await context.close()

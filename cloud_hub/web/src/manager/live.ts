@@ -56,7 +56,7 @@ export function useLive(): boolean {
 
 type Fold = (client: QueryClient, data: never) => void;
 
-const FOLDS: Record<string, Fold> = {
+export const FOLDS: Record<string, Fold> = {
   station: (client, row: Station) => {
     client.setQueryData<Station[]>(["stations"], (rows) => rows && upserted(rows, row, (one) => one.id));
     client.setQueryData<StationDetail>(["station", row.id], (detail) => detail && { ...detail, ...row });

@@ -66,7 +66,7 @@ export const en: Words = {
     contactOpen: "contact open (door open)",
     contactClosed: "contact closed (door shut)",
     contactUnknown: "contact not known",
-    comfort: "Temperature and humidity",
+    comfort: "Room climate",
     last24: "last 24 hours",
     temperature: "Room",
     humidity: "Humidity",

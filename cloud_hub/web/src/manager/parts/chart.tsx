@@ -10,6 +10,8 @@ import { COLOURS } from "../theme.ts";
 
 echarts.use([LineChart, GridComponent, TooltipComponent, LegendComponent, AriaComponent, CanvasRenderer]);
 
+const SPAN_MIN_MS = 3_600_000; // a new station shows an hour, not its first seconds
+
 interface Props {
   temperature: Series | undefined;
   humidity: Series | undefined;
@@ -39,7 +41,7 @@ export function ComfortChart({ temperature, humidity }: Props) {
       grid: { left: 44, right: 44, top: 34, bottom: 26 },
       legend: { top: 0, textStyle: { color: COLOURS.dim } },
       tooltip: { trigger: "axis" },
-      xAxis: { type: "time", axisLabel: { color: COLOURS.dim, hideOverlap: true }, splitNumber: 5 },
+      xAxis: { type: "time", min: ({ min, max }: { min: number; max: number }) => Math.min(min, max - SPAN_MIN_MS), axisLabel: { color: COLOURS.dim, hideOverlap: true }, splitNumber: 5 },
       yAxis: [
         { type: "value", name: "°C", scale: true, minInterval: 1, axisLabel: { color: COLOURS.dim }, nameTextStyle: { color: COLOURS.dim } },
         { type: "value", name: "%", min: 0, max: 100, splitLine: { show: false }, axisLabel: { color: COLOURS.dim }, nameTextStyle: { color: COLOURS.dim } },
