@@ -1,6 +1,7 @@
 """H.264 to fragmented MP4, with FFmpeg (PyAV) as the independent encoder and reader."""
 
 import io
+import json
 from fractions import Fraction
 
 import av
@@ -10,10 +11,12 @@ from av.codec.context import Flags
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cloud_hub.settings import DIST
 from station_agent.video import h264
 from station_agent.video.packager import TIMESCALE, fragment, init_segment
 
 FRAME = TIMESCALE // 15
+VECTOR = DIST.parent / "src" / "player" / "vector.json"
 
 
 def encoded(width: int, height: int, frames: int, **options: str) -> tuple[bytes, list[av.Packet]]:
@@ -83,6 +86,18 @@ def test_a_fragment_says_when_the_station_got_the_frame() -> None:
     assert int.from_bytes(data[20:24], "big") == 1 << 30
     assert int.from_bytes(data[24:32], "big") == 90_000
     assert len(data) - 5 <= 160  # what one frame costs beyond its own bytes
+
+
+def test_the_page_reads_fragments_by_the_same_vector() -> None:
+    """The player's own test (fmp4.test.ts) reads what is written here."""
+    vector = json.loads(VECTOR.read_text())
+    sets = h264.ParameterSets.of(bytes.fromhex(vector["sps"]), bytes.fromhex(vector["pps"]))
+    assert init_segment(sets).hex() == vector["init"]
+    assert sets.avcc.hex() == vector["description"]
+    times = round(vector["decodeS"] * TIMESCALE), round((vector["mediaS"] - vector["decodeS"]) * TIMESCALE)
+    sample = bytes.fromhex(vector["sample"])
+    made = fragment(7, *times, round(vector["durationS"] * TIMESCALE), True, sample, vector["utcMs"] / 1000)
+    assert made.hex() == vector["fragment"]
 
 
 def test_parameter_sets_delimiters_and_filler_are_left_out_of_samples() -> None:

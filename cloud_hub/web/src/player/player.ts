@@ -1,7 +1,7 @@
 /**
  * A live view: one WebSocket to the hub, one sink, states for the page, and a new try when it breaks off.
  *
- *     connecting -> live <-> slow         a frame reached the screen; `latencyMs` is camera to screen
+ *     connecting -> live <-> slow         a frame reached the screen; `latencyMs` is station to screen
  *                   live <-> silent       the camera gives nothing; the view goes on when it does
  *     any        -> ended                 with a reason; `again` says that it is tried again by itself
  *
