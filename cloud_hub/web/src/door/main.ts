@@ -10,7 +10,8 @@ import { Scene } from "./scene.ts";
 import { type DoorPageState, follow, type Phone, phones } from "./station.ts";
 import { type Words, WORDS } from "./words.ts";
 
-const LOG_LINES = 8;
+const LOG_LINES = 10;
+const ALARMING: ReadonlySet<string> = new Set(["forced", "held_open", "jammed"]);
 
 const app = document.querySelector<HTMLElement>("#app")!;
 const scene = new Scene();
@@ -45,6 +46,8 @@ function tellChanges(before: DoorPageState, now: DoorPageState): void {
   if (before.agent_running !== now.agent_running) say(now.agent_running ? said.agentUp : said.agentDown, now.agent_running ? "good" : "bad");
   if (!before.lock_released && now.lock_released) say(said.released, "good");
   if (before.lock_released && !now.lock_released) say(said.secured, "info");
+  if (before.door_state !== now.door_state && ALARMING.has(now.door_state ?? "")) say(words().doorStates[now.door_state!]!, "bad");
+  if (before.sign.text !== now.sign.text && now.sign.text) say(said.sign(now.sign.text), "info");
   if (before.door_open !== now.door_open) say(now.door_open ? said.opened : said.closed, "info");
 }
 

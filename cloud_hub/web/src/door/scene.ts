@@ -4,7 +4,7 @@ import { SignPicture } from "./sign.ts";
 import type { DoorPageState } from "./station.ts";
 import type { Words } from "./words.ts";
 
-const SNOW = 26;
+const SNOW = 60;
 const PLATE_WIDTH = 224;
 
 export class Scene {
@@ -21,11 +21,11 @@ export class Scene {
       defs(),
       svg("rect", { width: 800, height: 480, fill: "url(#sky)" }),
       svg("rect", { y: 412, width: 800, height: 68, class: "ground" }),
-      snow(),
       body(),
       room(),
       leaf(),
       fittings(),
+      snow(),
       this.thermometer,
       this.plate,
     );
@@ -91,7 +91,7 @@ function body(): SVGElement {
     svg("rect", { x: 98, y: 220, width: 184, height: 110, fill: "url(#warm)", class: "light" }),
     svg("path", { d: "M112 330v-34q0-8 8-8h84q8 0 8 8v34z", fill: "#b5652f", opacity: 0.6 }),
     svg("path", { d: "M190 220v110M98 275h184", stroke: "#5a2204", "stroke-width": 4 }),
-    svg("rect", { x: 112, y: 304, width: 72, height: 24, rx: 4, fill: "#2a1c14", opacity: 0.82 }),
+    svg("rect", { x: 108, y: 304, width: 80, height: 24, rx: 4, fill: "#2a1c14", opacity: 0.82 }),
   );
 }
 
@@ -143,13 +143,15 @@ function fittings(): SVGElement {
   );
 }
 
+/** Strides without a common divisor scatter the flakes in place and time without chance. */
 function snow(): SVGElement {
   const flakes = Array.from({ length: SNOW }, (_, i) =>
     svg("circle", {
-      cx: (i * 137) % 800,
+      cx: (i * 211) % 860,
       cy: -10,
-      r: 1.6 + (i % 3),
-      class: `flake f${i % 6}`,
+      r: 1.5 + ((i * 7) % 5) * 0.5,
+      class: "flake",
+      style: `animation-duration:${7 + ((i * 3) % 7)}s;animation-delay:-${((i * 73) % 131) / 10}s`,
     }),
   );
   return svg("g", { class: "snow" }, ...flakes);

@@ -69,6 +69,7 @@ const zh = {
     closed: "门关了",
     agentUp: "控制程序已启动",
     agentDown: "控制程序停了",
+    sign: (text: string) => `LED 屏显示：${text}`,
   },
   errors: {
     camera: "打不开摄像头。请在浏览器里允许使用摄像头，或改选图片。",
@@ -145,6 +146,7 @@ const en: typeof zh = {
     closed: "The door closed",
     agentUp: "The agent started",
     agentDown: "The agent stopped",
+    sign: (text) => `The sign says: ${text}`,
   },
   errors: {
     camera: "The camera could not be opened. Allow it in the browser, or choose a picture.",

@@ -41,7 +41,7 @@ export function ComfortChart({ temperature, humidity }: Props) {
       grid: { left: 44, right: 44, top: 34, bottom: 26 },
       legend: { top: 0, textStyle: { color: COLOURS.dim } },
       tooltip: { trigger: "axis" },
-      xAxis: { type: "time", min: ({ min, max }: { min: number; max: number }) => Math.min(min, max - SPAN_MIN_MS), axisLabel: { color: COLOURS.dim, hideOverlap: true }, splitNumber: 5 },
+      xAxis: { type: "time", min: ({ min, max }: { min: number; max: number }) => Math.min(min, max - SPAN_MIN_MS), axisLine: { onZero: false }, axisLabel: { color: COLOURS.dim, hideOverlap: true }, splitNumber: 5 },
       yAxis: [
         { type: "value", name: "°C", scale: true, minInterval: 1, axisLabel: { color: COLOURS.dim }, nameTextStyle: { color: COLOURS.dim } },
         { type: "value", name: "%", min: 0, max: 100, splitLine: { show: false }, axisLabel: { color: COLOURS.dim }, nameTextStyle: { color: COLOURS.dim } },
