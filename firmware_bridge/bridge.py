@@ -21,11 +21,12 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from firmware_bridge.bus import Bus, DeviceStats
+from firmware_bridge.bus import Bus
 from firmware_bridge.capabilities import Driver, Emit, Lock, Sensor, Sign
 from firmware_bridge.clock import Clock
 from firmware_bridge.config import DeviceConfig, Devices, LineConfig, Lines
 from firmware_bridge.drivers import DRIVERS, Capability, DriverContext, LineUse, Options
+from firmware_bridge.exchange import DeviceStats
 from firmware_bridge.line import Line
 from firmware_bridge.profiles import DeviceProfile, ProfileError, error_lines, load
 

@@ -29,92 +29,37 @@ import itertools
 import logging
 import math
 import random
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
-from firmware_bridge.capabilities import DeviceError, DeviceTimeout, Health, Priority
+from firmware_bridge.capabilities import DeviceTimeout, Health, Priority
 from firmware_bridge.clock import Clock
 from firmware_bridge.codecs import FrameError
+from firmware_bridge.exchange import (
+    BusOverloaded,
+    DevicePolicy,
+    DeviceStats,
+    Exchange,
+    HealthListener,
+    LineLost,
+    ReplyParser,
+)
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-T_co = TypeVar("T_co", covariant=True)
 
 # Requests waiting on one line. A station has under ten devices a line with one request each; a queue this
 # long is already minutes behind, so more would only hide that.
 QUEUE_MAX = 64
-# Latencies kept for each device.
-LATENCIES_MAX = 256
 # The longest that `keep_clear` can hold back the other devices of a line: a code of 400 bytes at 9600 baud.
 KEEP_CLEAR_S_MAX = 0.5
 # When the station stops: how long a lock's last request may still take, and how many turns of the loop the
 # drivers that are cancelled together with the bus get to ask for it.
 FAREWELL_S_MAX = 1.0
 FAREWELL_TURNS = 5
-
-
-class LineLost(DeviceTimeout):
-    """The line itself is not there: unplugged, or not yet opened."""
-
-
-class BusOverloaded(DeviceError):
-    """More requests wait on the line than it can ever serve."""
-
-
-class ReplyParser(Protocol[T_co]):
-    """Bytes in, one reply out. `discarded` counts bytes that were no part of it."""
-
-    @property
-    def discarded(self) -> int: ...
-
-    def feed(self, data: bytes) -> T_co | None:
-        """Raises FrameError when the reply cannot come any more."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Exchange(Generic[T]):
-    """What goes out, and how the answer is recognised. Without `reply` the device does not answer.
-
-    `parts` are sent with `pause_s` between them.
-    """
-
-    parts: tuple[bytes, ...]
-    reply: Callable[[], ReplyParser[T]] | None
-    pause_s: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class DevicePolicy:
-    """How patient the bus is with one device."""
-
-    timeout_s: float = 0.3
-    retries: int = 2
-    gap_s: float = 0.0  # beyond the line's own gap
-    quarantine_after: int = 3
-    quarantine_s_first: float = 1.0
-    quarantine_s_max: float = 60.0
-
-
-@dataclass(slots=True)
-class DeviceStats:
-    """Counts since the start; latencies of the last LATENCIES_MAX answered requests, queue time included."""
-
-    requests: int = 0
-    answered: int = 0
-    retries: int = 0
-    timeouts: int = 0
-    bad_frames: int = 0
-    discarded_bytes: int = 0
-    failed: int = 0
-    latencies_ms: deque[float] = field(default_factory=lambda: deque(maxlen=LATENCIES_MAX))
-
-
-HealthListener = Callable[[Health, str], None]
 
 
 class Port(Protocol):
@@ -195,6 +140,7 @@ class Bus:
         self._clear_until = 0.0
         self._clear_limit = 0.0
         self._served_since_clear = True
+        self._pausing: set[asyncio.Future[bool]] = set()
         self.stray_bytes = 0
         port.bind(self._on_bytes, self._on_open, self._on_lost)
 
@@ -273,6 +219,18 @@ class Bus:
             self._served_since_clear = False
             self._clear_limit = now + KEEP_CLEAR_S_MAX
         self._clear_until = min(now + for_s, self._clear_limit)
+
+    async def pause(self, for_s: float) -> bool:
+        """Sleep `for_s` seconds, or until the line opens again: whether it did."""
+        loop = asyncio.get_running_loop()
+        waiter: asyncio.Future[bool] = loop.create_future()
+        timer = loop.call_later(for_s, _end_pause, waiter, False)
+        self._pausing.add(waiter)
+        try:
+            return await waiter
+        finally:
+            timer.cancel()
+            self._pausing.discard(waiter)
 
     async def request(self, device: str, exchange: Exchange[T], *, priority: int, deadline_s: float) -> T:
         """Carry one exchange; its reply.
@@ -494,7 +452,8 @@ class Bus:
             return
         device.health = health
         log.info("%s on line %s is %s: %s", device.name, self.name, health.value, detail)
-        device.on_health(health, detail)
+        # Not from here: a listener that raises must not leave the bus between two states.
+        asyncio.get_running_loop().call_soon(device.on_health, health, detail)
 
     def _on_open(self) -> None:
         self._state = _State.IDLE
@@ -505,6 +464,8 @@ class Bus:
             device.quarantine_s = 0.0
             if device.online_with_line:
                 self._tell(device, Health.ONLINE, f"line {self.name} is open")
+        for waiter in self._pausing:
+            _end_pause(waiter, True)
         self._next()
 
     def _on_lost(self, why: str) -> None:
@@ -530,3 +491,8 @@ class Bus:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+def _end_pause(waiter: asyncio.Future[bool], reopened: bool) -> None:
+    if not waiter.done():
+        waiter.set_result(reopened)

@@ -17,6 +17,7 @@ import logging
 import os
 import random
 import socket
+import termios
 import tty
 from collections.abc import Callable
 from typing import Protocol
@@ -71,7 +72,12 @@ class _PtyHandle:
         self.fd = os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
             fcntl.flock(self.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            tty.setraw(self.fd)
+            # Not by TCSAFLUSH, which waits for a reader that may never come.
+            tty.setraw(self.fd, termios.TCSANOW)
+            termios.tcflush(self.fd, termios.TCIOFLUSH)
+        except termios.error as error:
+            os.close(self.fd)
+            raise OSError(*error.args) from None
         except BaseException:
             os.close(self.fd)
             raise

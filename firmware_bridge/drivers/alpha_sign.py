@@ -14,10 +14,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from firmware_bridge.bus import DevicePolicy, Exchange
 from firmware_bridge.capabilities import Bitmap, DeviceError, DeviceRefused, Priority
 from firmware_bridge.codecs import alpha_sign as alpha
 from firmware_bridge.drivers.base import DriverContext, Options
+from firmware_bridge.exchange import DevicePolicy, Exchange
 from firmware_bridge.profiles import DeviceProfile
 
 log = logging.getLogger(__name__)
@@ -125,7 +125,8 @@ class AlphaSign:
             else:
                 silent = False
             check_s = self._options.check_s
-            await asyncio.sleep(min(check_s, SILENT_CHECK_S) if silent else check_s)
+            # A sign whose cable was out may have been without power, too.
+            silent |= await self._bus.pause(min(check_s, SILENT_CHECK_S) if silent else check_s)
 
     async def _show(self, commands: tuple[alpha.Command, ...]) -> None:
         async with self._writing:

@@ -8,9 +8,10 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict
 
-from firmware_bridge.bus import Bus, HealthListener
+from firmware_bridge.bus import Bus
 from firmware_bridge.capabilities import Driver, Emit, Health, HealthChanged
 from firmware_bridge.clock import Clock
+from firmware_bridge.exchange import HealthListener
 from firmware_bridge.profiles import DeviceProfile
 
 

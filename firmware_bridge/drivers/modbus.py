@@ -15,7 +15,6 @@ from datetime import datetime
 
 from pydantic import Field
 
-from firmware_bridge.bus import DevicePolicy, Exchange
 from firmware_bridge.capabilities import (
     DeviceError,
     DeviceRefused,
@@ -28,6 +27,7 @@ from firmware_bridge.capabilities import (
 )
 from firmware_bridge.codecs import modbus_rtu as modbus
 from firmware_bridge.drivers.base import DriverContext, Options
+from firmware_bridge.exchange import DevicePolicy, Exchange
 from firmware_bridge.profiles import READ_FUNCTION, Block, DeviceProfile, Timing, merge
 
 log = logging.getLogger(__name__)
@@ -275,6 +275,7 @@ class ModbusSensor:
         assert context.profile is not None
         self.name = context.name
         self._period_s = context.options.period_s
+        self._bus = context.bus
         self._profile = context.profile
         self._told = _ToldOnce()
         self._blocks = merge(context.profile.points, gap=context.profile.merge_gap)
@@ -310,7 +311,7 @@ class ModbusSensor:
             for reading in readings:
                 self._emit(reading)
             spent = self._clock.monotonic() - began
-            await asyncio.sleep(max(0.0, self._period_s - spent))
+            await self._bus.pause(max(0.0, self._period_s - spent))
 
     async def _read_block(self, block: Block) -> list[Reading]:
         request = modbus.Read(READ_FUNCTION[block.space], block.address, block.count)

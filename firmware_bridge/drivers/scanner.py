@@ -6,10 +6,10 @@ import asyncio
 
 from pydantic import Field
 
-from firmware_bridge.bus import DevicePolicy
 from firmware_bridge.capabilities import Scan
 from firmware_bridge.codecs.scanner import Framing, ScannerCounters, ScannerParser
 from firmware_bridge.drivers.base import DriverContext, Options
+from firmware_bridge.exchange import DevicePolicy
 from firmware_bridge.profiles import DeviceProfile
 
 # A scanner sends a code in one go: after this silence a text that was begun is dropped, so that half a code

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from firmware_bridge.bus import LineLost
 from firmware_bridge.capabilities import DeviceRefused, DeviceTimeout, LockStatus, Quality
 from firmware_bridge.codecs import modbus_rtu as modbus
 from firmware_bridge.config import DeviceConfig
+from firmware_bridge.exchange import LineLost
 from firmware_bridge.simulators.door import DoorTiming
 from firmware_bridge.simulators.paced_pty import NO_FAULTS, Faults
 from firmware_bridge.simulators.station import SimulatedStation, SimulationConfig

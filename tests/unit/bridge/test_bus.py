@@ -5,17 +5,10 @@ import itertools
 
 import pytest
 
-from firmware_bridge.bus import (
-    FAREWELL_S_MAX,
-    KEEP_CLEAR_S_MAX,
-    QUEUE_MAX,
-    BusOverloaded,
-    DevicePolicy,
-    Exchange,
-    LineLost,
-)
+from firmware_bridge.bus import FAREWELL_S_MAX, KEEP_CLEAR_S_MAX, QUEUE_MAX
 from firmware_bridge.capabilities import DeviceTimeout, Health, Priority
 from firmware_bridge.codecs import FrameError
+from firmware_bridge.exchange import BusOverloaded, DevicePolicy, Exchange, LineLost
 
 POLICY = DevicePolicy(timeout_s=0.1, retries=1, quarantine_after=2, quarantine_s_first=1.0, quarantine_s_max=8.0)
 DEADLINE_S = 5.0
@@ -418,6 +411,7 @@ def test_bytes_nobody_waits_for_go_to_who_listens(run_virtual, bus, port):
             "scanner", POLICY, lambda health, detail: heard.append(health), listens=lambda *got: heard.append(got)
         )
         port.open()
+        await asyncio.sleep(0.01)
         port.hear(b"code\r", 12.5)
         assert heard == [Health.ONLINE, (b"code\r", 12.5)]
         assert bus.stray_bytes == 0
@@ -435,6 +429,21 @@ def test_what_is_asked_before_the_line_was_tried_waits_for_it(run_virtual, bus, 
         port.open()
         assert await waiting == "read\n"
         assert told["sensor"] == [Health.ONLINE]
+
+    run_virtual(scenario())
+
+
+def test_a_pause_ends_when_the_line_opens_again(run_virtual, bus, port):
+    async def scenario():
+        port.open()
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        assert await bus.pause(2.0) is False
+        assert loop.time() - began == pytest.approx(2.0)
+        port.lose("pulled")
+        loop.call_later(1.0, port.open)
+        assert await bus.pause(3600.0) is True
+        assert loop.time() - began == pytest.approx(3.0)
 
     run_virtual(scenario())
 

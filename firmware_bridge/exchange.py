@@ -1,0 +1,76 @@
+"""What is asked of a bus, and what it says: exchanges, patience with a device, counts, errors."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
+
+from firmware_bridge.capabilities import DeviceError, DeviceTimeout, Health
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+# Latencies kept for each device.
+LATENCIES_MAX = 256
+
+
+class LineLost(DeviceTimeout):
+    """The line itself is not there: unplugged, or not yet opened."""
+
+
+class BusOverloaded(DeviceError):
+    """More requests wait on the line than it can ever serve."""
+
+
+class ReplyParser(Protocol[T_co]):
+    """Bytes in, one reply out. `discarded` counts bytes that were no part of it."""
+
+    @property
+    def discarded(self) -> int: ...
+
+    def feed(self, data: bytes) -> T_co | None:
+        """Raises FrameError when the reply cannot come any more."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange(Generic[T]):
+    """What goes out, and how the answer is recognised. Without `reply` the device does not answer.
+
+    `parts` are sent with `pause_s` between them.
+    """
+
+    parts: tuple[bytes, ...]
+    reply: Callable[[], ReplyParser[T]] | None
+    pause_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class DevicePolicy:
+    """How patient the bus is with one device."""
+
+    timeout_s: float = 0.3
+    retries: int = 2
+    gap_s: float = 0.0  # beyond the line's own gap
+    quarantine_after: int = 3
+    quarantine_s_first: float = 1.0
+    quarantine_s_max: float = 60.0
+
+
+@dataclass(slots=True)
+class DeviceStats:
+    """Counts since the start; latencies of the last LATENCIES_MAX answered requests, queue time included."""
+
+    requests: int = 0
+    answered: int = 0
+    retries: int = 0
+    timeouts: int = 0
+    bad_frames: int = 0
+    discarded_bytes: int = 0
+    failed: int = 0
+    latencies_ms: deque[float] = field(default_factory=lambda: deque(maxlen=LATENCIES_MAX))
+
+
+HealthListener = Callable[[Health, str], None]
