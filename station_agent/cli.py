@@ -161,6 +161,7 @@ async def _run(settings: Settings) -> int:
     from station_agent.link.mqtt import LinkRefused
     from station_agent.station import open_station
     from station_agent.supervisor import Essential
+    from station_agent.telemetry.store import StoreUnusable
 
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -169,7 +170,7 @@ async def _run(settings: Settings) -> int:
     try:
         async with open_station(settings) as station:
             await station.run(stop)
-    except (LinkRefused, Essential, ValueError) as error:
+    except (LinkRefused, Essential, StoreUnusable, ValueError) as error:
         Console(stderr=True).print(f"[bold red]{escape(str(error))}[/]", soft_wrap=True)
         return 1
     return 0

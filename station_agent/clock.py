@@ -17,8 +17,8 @@ from typing import Protocol
 RELEASED_AT = datetime(2026, 11, 1, tzinfo=UTC)
 """No true clock that runs this version can stand before it."""
 
-FLOOR_SLACK = timedelta(seconds=2)
-"""The hub's clock may be ahead of ours by this much before we call ours wrong."""
+FLOOR_SLACK = timedelta(seconds=60)
+"""The hub's clock may be ahead of ours by this much before we call ours wrong: twice what an order may be ahead."""
 
 
 class Clock(Protocol):

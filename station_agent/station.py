@@ -116,7 +116,7 @@ class Station:
             UsedCodes(),
             BadTries(profile.access.bad_tries_max, profile.access.lock_out_s),
         )
-        self.desk = Desk(self.doorway, policy, clock=clock, spool=self._spool, tell=self._tell)
+        self.desk = Desk(self.doorway, policy, clock=clock, spool=self._spool, tell=self._tell, reject=self._reject)
         self.desk.roster = await self._store.submit(_load_roster)
         kept = await self._store.submit(_load_ledger)
         self.desk.recall(kept, self._boot, profile.door.hold_s)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import UUID, uuid4
@@ -32,6 +33,11 @@ log = logging.getLogger(__name__)
 
 TEXT_MAX = 500
 
+DENIALS_TOLD_MAX = 60
+DENIALS_TOLD_S = 60.0
+"""A row each for that many refused attempts a minute: more than people make. What a broken scanner or somebody with
+a grudge adds is counted, and cannot fill the spool."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -52,12 +58,15 @@ class Desk:
         clock: Clock,
         spool: Spool,
         tell: Callable[[Reason], None],
+        reject: Callable[[str, str], None],
     ) -> None:
         self._doorway = doorway
         self._policy = policy
         self._clock = clock
         self._spool = spool
         self._tell = tell
+        self._reject = reject
+        self._denials: deque[float] = deque(maxlen=DENIALS_TOLD_MAX)
         self.roster: HeldRoster | None = None
         self._finishing: set[asyncio.Task[None]] = set()
         self.taking = True
@@ -122,9 +131,14 @@ class Desk:
             await asyncio.wait(self._finishing)
 
     def _denied(self, attempt: Attempt, verdict: Deny) -> None:
+        self._tell(verdict.reason)
+        now = self._clock.monotonic()
+        if len(self._denials) == DENIALS_TOLD_MAX and now - self._denials[0] < DENIALS_TOLD_S:
+            self._reject(attempt.reader, f"denied and not told one by one: {verdict.reason}")
+            return
+        self._denials.append(now)
         entry = Pass(attempt.id, attempt.credential, verdict.member)
         self._spool.record(_decided(entry, attempt.reader, Outcome.DENIED, verdict.reason, verdict.detail))
-        self._tell(verdict.reason)
 
     def _remember(self, attempt: Attempt, verdict: Grant, stamp: Stamp) -> None:
         entry = Pass(attempt.id, attempt.credential, verdict.member)

@@ -56,13 +56,15 @@ class DoorSettings:
 @dataclass(frozen=True, slots=True)
 class Door:
     """`waiting` are grants that no opening has confirmed yet; `expected_until` ends the time in which an opening
-    is nobody's crime; `unopened` counts releases in a row after which nobody opened."""
+    is nobody's crime; until `secured_by` the relay may still be released by its own timer; `unopened` counts releases
+    in a row after which nobody opened."""
 
     state: DoorState = DoorState.UNKNOWN
     contact_open: bool | None = None
     waiting: tuple[Pass, ...] = ()
     expected_until: float | None = None
     held_at: float | None = None
+    secured_by: float = 0.0
     unopened: int = 0
     alarms: frozenset[AlarmKind] = frozenset()
 
@@ -164,6 +166,7 @@ def due(door: Door) -> float | None:
 
 def _granted(door: Door, entry: Pass, settings: DoorSettings, now: float) -> tuple[Door, tuple[Effect, ...]]:
     expected = now + settings.hold_s + GRACE_S
+    door = replace(door, secured_by=expected)
     if door.contact_open:
         # They walk in through the open door; released all the same, in case it is falling shut at this moment.
         return replace(door, expected_until=expected), (Release(entry), CountVisit(entry))
@@ -230,9 +233,10 @@ def _lock_seen(door: Door, released: bool, settings: DoorSettings, now: float) -
     if door.state is DoorState.UNKNOWN:
         if released and door.expected_until is None:
             # Left by a grant of before the restart; the board's own timer will secure it.
-            return replace(door, expected_until=now + settings.hold_s + GRACE_S), ()
+            expected = now + settings.hold_s + GRACE_S
+            return replace(door, expected_until=expected, secured_by=expected), ()
         return door, ()
-    if released and door.state is DoorState.SECURED and door.expected_until is None:
+    if released and door.state is DoorState.SECURED and now >= door.secured_by:
         jammed, effects = _raise(door, AlarmKind.DOOR_JAMMED, "the lock is released and should be secured")
         return replace(jammed, state=DoorState.JAMMED), (Secure(), *effects)
     if not released and door.state is DoorState.JAMMED and door.unopened < JAM_AFTER:
@@ -246,7 +250,7 @@ def _release_failed(door: Door, attempt: UUID, detail: str) -> tuple[Door, tuple
     waiting = tuple(entry for entry in door.waiting if entry.attempt != attempt)
     lapsed = tuple(Lapse(entry) for entry in door.waiting if entry.attempt == attempt)
     door, effects = _raise(replace(door, waiting=waiting), AlarmKind.DOOR_JAMMED, detail)
-    if door.state is DoorState.RELEASED and not waiting:
+    if door.state is DoorState.SECURED or (door.state is DoorState.RELEASED and not waiting):
         door = replace(door, state=DoorState.JAMMED)
     return door, lapsed + effects
 

@@ -105,8 +105,9 @@ class Doorway:
     async def watch(self) -> None:
         """Read the relay now, regularly, and after each time it should have secured."""
         while True:
+            before = self.door
             status = await self._lock.status()
-            if status.released is not None:
+            if status.released is not None and self.door is before:  # else it is a picture of another moment
                 self.feed(machine.LockSeen(status.released))
             try:
                 await asyncio.wait_for(self._look.wait(), LOOK_AGAIN_S if status.released is None else LOOK_S)

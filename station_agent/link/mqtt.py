@@ -15,6 +15,7 @@ import logging
 import random
 import socket
 import ssl
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Protocol
@@ -179,7 +180,7 @@ class _Connection:
         client.on_subscribe = self._on_subscribe
         client.on_message = self._on_message
         try:
-            await asyncio.to_thread(self._owner.connect, client)
+            await self._connect(client)
         except (OSError, ValueError) as error:
             return f"cannot connect: {error}"
         told = False
@@ -198,10 +199,38 @@ class _Connection:
             client.disconnect()
             # paho closes its socket when DISCONNECT is written; nobody writes any more, so do it here.
             client.loop_write()
-            if (left := client.socket()) is not None:
+            left: Any = client.socket()
+            if left is not None:
+                self._loop.remove_writer(left)
                 left.close()
             if told:
                 self._listener.link_down("lost")
+
+    async def _connect(self, client: paho.Client) -> None:
+        """In a thread that nobody has to wait for: a name server that is silent must not hold up a shutdown."""
+        connected: asyncio.Future[None] = self._loop.create_future()
+
+        def settle(error: Exception | None) -> None:
+            if connected.cancelled():
+                left: Any = client.socket()
+                if left is not None:
+                    left.close()
+            elif error is None:
+                connected.set_result(None)
+            else:
+                connected.set_exception(error)
+
+        def work() -> None:
+            outcome: Exception | None = None
+            try:
+                self._owner.connect(client)
+            except Exception as error:  # the boundary of the thread
+                outcome = error
+            with suppress(RuntimeError):  # the loop is gone, and the process with it
+                self._loop.call_soon_threadsafe(settle, outcome)
+
+        threading.Thread(target=work, name="connect to the hub", daemon=True).start()
+        await connected
 
     async def _open(self, client: paho.Client) -> str | None:
         why = await self._answered(self._connack)

@@ -73,11 +73,13 @@ class Uplink:
         if not self.taking:
             return
         if leaf is Down.ACK:
+            first = self._outbox.eacks == 0
             try:
                 self._outbox.acknowledged(Eack.model_validate_json(payload))
             except ValidationError:
                 self._reject("ack", "no acknowledgement of this version")
-            self.on_link()
+            if first:
+                self.on_link()
         elif leaf is Down.COMMAND:
             self._orders.received(payload)
         elif self._documents.full():

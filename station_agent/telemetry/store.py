@@ -42,6 +42,10 @@ class StoreClosed(Exception):
     """A job came after the store was closed."""
 
 
+class StoreUnusable(Exception):
+    """The database file cannot be opened or made. Says which and what to do."""
+
+
 class StoreFull(Exception):
     """The disk has refused for so long that no more jobs are kept in memory."""
 
@@ -95,9 +99,10 @@ class Store:
 
     def _work(self) -> None:
         try:
-            database = self._connect()
+            database = self._open()
         except (sqlite3.Error, OSError) as error:
-            self._tell(self._opened, None, error)
+            sentence = f"{self._path} cannot be used: {error}; check the folder's rights and the free space"
+            self._tell(self._opened, None, StoreUnusable(sentence))
             return
         self._tell(self._opened, None, None)
         try:
@@ -110,13 +115,37 @@ class Store:
             database.close()
             self._tell(self._ended, None, None)
 
-    def _connect(self) -> Database:
+    def _open(self) -> Database:
+        """A file that is damaged is put aside for people to look at; the door works on with an empty one."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            return self._connect()
+        except sqlite3.DatabaseError as error:
+            if isinstance(error, sqlite3.OperationalError):
+                raise
+            aside = self._put_aside()
+            log.error(
+                "%s is damaged (%s) and was put aside as %s; starting with an empty one", self._path, error, aside
+            )
+            return self._connect()
+
+    def _put_aside(self) -> str:
+        aside = self._path.with_name(f"{self._path.name}.damaged")
+        for suffix in ("", "-wal", "-shm"):
+            part = self._path.with_name(self._path.name + suffix)
+            if part.exists():
+                part.replace(aside.with_name(aside.name + suffix))
+        return aside.name
+
+    def _connect(self) -> Database:
         connection = sqlite3.connect(self._path)
         try:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=FULL")
             connection.execute("PRAGMA busy_timeout=5000")
+            verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+            if verdict != "ok":
+                raise sqlite3.DatabaseError(verdict)
         except sqlite3.Error:
             connection.close()
             raise

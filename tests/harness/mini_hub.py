@@ -57,8 +57,10 @@ class Phone:
 class MiniHub:
     """`async with MiniHub(folder)`; one hub serves any number of stations."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, tls: tuple[Path, Path] | None = None) -> None:
+        """`tls`: certificate and key of the broker's MQTT port."""
         self._folder = folder
+        self._tls = tls
         self.mqtt_port = free_port()
         self.client_port = free_port()
         self.key = Ed25519PrivateKey.generate()
@@ -82,13 +84,18 @@ class MiniHub:
 
     async def start_broker(self) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
-        config = {
+        config: dict[str, Any] = {
             "server_name": "test",
             "listen": f"127.0.0.1:{self.client_port}",
             "max_payload": 8 << 20,
             "jetstream": {"store_dir": str(self._folder / "store")},
             "mqtt": {"listen": f"127.0.0.1:{self.mqtt_port}"},
         }
+        if self._tls is not None:
+            config["mqtt"] = {
+                "listen": f"127.0.0.1:{self.mqtt_port}",
+                "tls": {"cert_file": str(self._tls[0]), "key_file": str(self._tls[1])},
+            }
         path = self._folder / "broker.conf"
         path.write_text(json.dumps(config))
         program = Path(sys.executable).with_name("nats-server")

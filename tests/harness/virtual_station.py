@@ -120,6 +120,14 @@ class VirtualStationProcess:
             pass
         raise AssertionError(f"{fields} did not come; last {state}\n" + self.log()[-4000:])
 
+    async def until_log(self, words: str, timeout_s: float = 20.0) -> None:
+        """Until the agent or its simulators have said it."""
+        deadline = time.monotonic() + timeout_s
+        while words not in self.log():
+            if time.monotonic() > deadline:
+                raise AssertionError(f"{words!r} was not said:\n{self.log()[-4000:]}")
+            await asyncio.sleep(0.05)
+
     async def post(self, path: str, **body: Any) -> httpx.Response:
         return (await self.http.post(path, json=body)).raise_for_status()
 

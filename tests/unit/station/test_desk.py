@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from firmware_bridge.capabilities import DeviceTimeout, LockStatus, Scan
 from station_agent.access import ledger
 from station_agent.access.decide import CodeAttempt, Policy, RemoteAttempt
-from station_agent.access.desk import Desk
+from station_agent.access.desk import DENIALS_TOLD_MAX, Desk
 from station_agent.access.door import ContactSeen, DoorSettings
 from station_agent.access.doorway import Doorway
 from station_agent.access.ledger import KeptGrant
@@ -71,6 +71,7 @@ class Bench:
     store: Store
     clock: FakeClock
     told: list[Reason]
+    rejected: list[tuple[str, str]]
 
     def scan(self, text: str) -> None:
         self.desk.scanned(Scan("scanner", text, self.clock.now(), self.clock.monotonic()))
@@ -101,7 +102,12 @@ async def make_bench(store: Store, spool: Spool, clock: FakeClock) -> Bench:
     doorway = Doorway(lock, SETTINGS, clock=clock, spool=spool, alarms=await AlarmBoard.open(store, spool))
     lock.submitted.clear()
     policy = Policy(timedelta(days=30), UsedCodes(), BadTries(3, 60))
-    desk = Desk(doorway, policy, clock=clock, spool=spool, tell=told.append)
+    rejected: list[tuple[str, str]] = []
+
+    def reject(source: str, reason: str) -> None:
+        rejected.append((source, reason))
+
+    desk = Desk(doorway, policy, clock=clock, spool=spool, tell=told.append, reject=reject)
     public = codes.public_bytes(PHONE)
     key = PhoneKey(
         kid=codes.public_kid(public),
@@ -110,7 +116,7 @@ async def make_bench(store: Store, spool: Spool, clock: FakeClock) -> Bench:
         not_after=clock.now() + timedelta(days=1),
     )
     desk.roster = HeldRoster(1, clock.now(), {}, {MEMBER: RosterMember(id=MEMBER, keys=(key,))})
-    return Bench(desk, doorway, lock, spool, store, clock, told)
+    return Bench(desk, doorway, lock, spool, store, clock, told, rejected)
 
 
 @pytest.fixture
@@ -194,6 +200,18 @@ async def test_a_walk_in_is_on_record_before_it_is_settled(bench: Bench) -> None
     await turns()
     assert len(await bench.bodies("visit.counted")) == 2
     assert [grant.waiting for grant in await bench.store.submit(ledger.load)] == [False, False]
+
+
+async def test_a_scanner_gone_mad_cannot_fill_the_spool(bench: Bench, clock: FakeClock) -> None:
+    for _ in range(500):
+        bench.scan("noise")
+        clock.pass_by(0.01)
+    assert len(await bench.bodies("access.decided")) == DENIALS_TOLD_MAX
+    assert len(bench.rejected) == 500 - DENIALS_TOLD_MAX
+    assert len(bench.told) == 500
+    clock.pass_by(61)
+    bench.scan("noise")
+    assert len(await bench.bodies("access.decided")) == DENIALS_TOLD_MAX + 1
 
 
 async def test_during_a_shutdown_nothing_is_taken(bench: Bench) -> None:

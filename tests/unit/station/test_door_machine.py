@@ -131,6 +131,13 @@ def test_a_lock_that_stays_released_is_a_jam(secured: Door) -> None:
     assert effects[0] == Secure()
 
 
+def test_a_relay_that_its_own_timer_still_holds_is_no_jam(secured: Door) -> None:
+    door, _ = run(secured, (1, Granted(ANNA)), (2, ContactSeen(True)), (3, ContactSeen(False)), (4, LockSeen(True)))
+    assert door.state is DoorState.SECURED
+    door, _ = run(door, (8, LockSeen(True)))
+    assert door.state is DoorState.JAMMED
+
+
 def test_found_open_after_a_restart_is_open_and_no_alarm() -> None:
     door, effects = run(Door(), (0, ContactSeen(True)))
     assert door.state is DoorState.OPEN
@@ -259,5 +266,5 @@ class AnyDay(RuleBasedStateMachine):
         assert len(self.settled) == self.grants
 
 
-AnyDay.TestCase.settings = hypothesis_settings(max_examples=60, stateful_step_count=30, deadline=None)
+AnyDay.TestCase.settings = hypothesis_settings(max_examples=100, stateful_step_count=30, deadline=None)
 TestAnyDay = AnyDay.TestCase

@@ -14,7 +14,7 @@ from sqlite_utils import Database
 from station_agent.alarms.board import AlarmBoard
 from station_agent.telemetry.outbox import Outbox
 from station_agent.telemetry.spool import Spool, thin
-from station_agent.telemetry.store import Store, StoreClosed, keep_value, kept_value
+from station_agent.telemetry.store import Store, StoreClosed, StoreUnusable, keep_value, kept_value
 from station_agent.wire.envelope import Batch, Eack, Stream
 from station_agent.wire.events import AgentStarted, PointReading, Readings
 from station_agent.wire.kinds import AlarmKind, DoorState
@@ -90,9 +90,28 @@ async def test_a_disk_that_refuses_is_tried_again_and_nothing_is_lost(
 
 async def test_a_folder_that_cannot_be_is_told_at_the_start(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(OSError, match="file"):
+    with pytest.raises(StoreUnusable, match="check the folder's rights"):
         async with Store(tmp_path / "file" / "s.sqlite"):
             pass
+
+
+@pytest.mark.parametrize("damage", ["no database at all, but some text" * 50, "pages"])
+async def test_a_damaged_file_is_put_aside_and_the_door_works_on(tmp_path: Path, damage: str, clock: FakeClock) -> None:
+    path = tmp_path / "s.sqlite"
+    async with Store(path) as store:
+        first = await Spool.open(store, clock, BOOT)
+        await first.commit(*[STARTED] * 300)
+    if damage == "pages":
+        raw = bytearray(path.read_bytes())
+        raw[4096:] = b"\xa5" * (len(raw) - 4096)
+        path.write_bytes(raw)
+    else:
+        path.write_text(damage)
+    async with Store(path) as store:
+        spool = await Spool.open(store, clock, BOOT)
+        assert spool.waiting == 0
+        assert spool.id != first.id, "its rows cannot be taken for those of the lost one"
+    assert (tmp_path / "s.sqlite.damaged").stat().st_size > 0
 
 
 async def test_small_values_are_kept_by_name(store: Store) -> None:
