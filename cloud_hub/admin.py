@@ -18,20 +18,18 @@ class BadUser(Exception):
     """The user cannot be added; the message says why."""
 
 
-async def add_user(data: Path, user: str, name: str, role: str, password: str) -> None:
+async def add_user(data: Path, user: str, name: str, role: Role, password: str) -> None:
     """Raises BadUser."""
     try:
         TypeAdapter(UserName).validate_python(user)
     except ValidationError:
         raise BadUser(f"{user!r} is no log-in name: lower-case letters, digits, '.', '_', '-', at most 40") from None
-    if role not in set(Role):
-        raise BadUser(f"{role!r} is no role: choose one of {', '.join(Role)}")
     if len(password) < PASSWORD_LENGTH_MIN:
         raise BadUser(f"the password needs at least {PASSWORD_LENGTH_MIN} characters")
     async with Database.open(data / "hub.sqlite") as database:
         users = Users(database, SystemClock())
         try:
-            await users.add(user, name, Role(role), password, "command line")
+            await users.add(user, name, role, password, "command line")
         except UserExists as error:
             raise BadUser(str(error)) from None
         finally:

@@ -23,6 +23,7 @@ from pathlib import Path
 
 from cloud_hub.keys import write_secret
 from cloud_hub.settings import BadSettings
+from cloud_hub.supervisor import Transient
 from station_agent.wire.topics import Down, Up, down, subject, up
 
 HUB_USER = "hub"
@@ -42,7 +43,7 @@ class Ports:
     mqtt: int
 
 
-class BrokerFailed(Exception):
+class BrokerFailed(Transient):
     """nats-server did not come up, or ended; the message says what it said last."""
 
 

@@ -16,6 +16,7 @@ from rich.table import Table
 
 from cloud_hub.settings import DIST, STATIONS, BadSettings, Settings
 from cloud_hub.storage.migrate import NewerSchema
+from cloud_hub.users.models import Role
 
 app = typer.Typer(help="The hub of rest stations.", no_args_is_help=True, pretty_exceptions_enable=False)
 users_app = typer.Typer(help="Who may log in.", no_args_is_help=True)
@@ -57,6 +58,7 @@ def serve(
     """Runs the hub and its broker until Ctrl-C or SIGTERM."""
     from cloud_hub.serve import serve as run
 
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     settings = Settings(
         data=data.resolve(),
@@ -94,7 +96,7 @@ def openapi(
 def users_add(
     user: Annotated[str, typer.Argument(help="The log-in name: lower-case letters, digits, . _ -")],
     data: DataOption,
-    role: Annotated[str, typer.Option(help="viewer, operator or admin")] = "viewer",
+    role: Annotated[Role, typer.Option(help="Each may do what the ones before it may.")] = Role.VIEWER,
     name: Annotated[str, typer.Option(help="For people to read; the log-in name when left out.")] = "",
     password: Annotated[
         str,

@@ -9,13 +9,13 @@ import nats
 from nats.aio.client import Client
 
 from cloud_hub.broker import HUB_USER, Broker
+from cloud_hub.supervisor import Transient
 from station_agent.wire.topics import Down, down, subject
 
 _CONNECT_TIMEOUT_S = 5
-_FLUSH_TIMEOUT_S = 5
 
 
-class BrokerLost(Exception):
+class BrokerLost(Transient):
     """The connection to the broker ended."""
 
 
@@ -65,17 +65,20 @@ class NatsLink:
         async def on_error(_: Exception) -> None:
             return  # each call that fails says so itself
 
-        client = await nats.connect(
-            f"nats://127.0.0.1:{self._broker.ports.client}",
-            user=HUB_USER,
-            password=self._broker.password,
-            name="yizhan-hub",
-            allow_reconnect=False,
-            connect_timeout=_CONNECT_TIMEOUT_S,
-            disconnected_cb=on_lost,
-            closed_cb=on_lost,
-            error_cb=on_error,
-        )
+        try:
+            client = await nats.connect(
+                f"nats://127.0.0.1:{self._broker.ports.client}",
+                user=HUB_USER,
+                password=self._broker.password,
+                name="yizhan-hub",
+                allow_reconnect=False,
+                connect_timeout=_CONNECT_TIMEOUT_S,
+                disconnected_cb=on_lost,
+                closed_cb=on_lost,
+                error_cb=on_error,
+            )
+        except (nats.errors.Error, OSError) as error:
+            raise BrokerLost(f"no connection to the broker: {error}") from error
         self._connection = Connection(client, lost)
         self._there.set()
         try:

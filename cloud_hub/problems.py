@@ -83,7 +83,12 @@ async def _http(_: Request, error: Exception) -> Response:
     return response(error.status_code, kind, detail, headers=error.headers)
 
 
+async def _bug(_: Request, __: Exception) -> Response:
+    return response(500, "hub-failed", "The hub failed at this request; its log says how.")
+
+
 def install(app: FastAPI) -> None:
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _bug)

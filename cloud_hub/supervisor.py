@@ -14,6 +14,10 @@ HEALTHY_AFTER_S = 20.0  # a service that ran for so long starts again at once wh
 log = logging.getLogger(__name__)
 
 
+class Transient(Exception):
+    """A fault of something outside, such as a broker that was killed: told in one line and tried again."""
+
+
 class Supervisor:
     """`async with` owns the tasks: on leaving, all are cancelled, the last one added first, and waited for."""
 
@@ -43,6 +47,9 @@ class Supervisor:
                 await run()
                 log.error("%s ended, though it should run on", name)
                 self.failing[name] = "ended"
+            except Transient as error:
+                log.warning("%s: %s", name, error)
+                self.failing[name] = str(error)
             except Exception as error:
                 log.exception("%s failed", name)
                 self.failing[name] = f"{type(error).__name__}: {error}"

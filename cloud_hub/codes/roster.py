@@ -108,9 +108,9 @@ class RosterService:
 
     async def _renew(self) -> None:
         now = self._clock.now()
+        text = await self._database.read(lambda c: digest(*contents(c, self._keys, now)))
 
         def renew(connection: sa.Connection) -> dict[str, int]:
-            text = digest(*contents(connection, self._keys, now))
             old = {row.station: row for row in connection.execute(rosters.select())}
             new = []
             for station in connection.scalars(sa.select(stations.c.id)):

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+import nats
 from nats.aio.msg import Msg
 from pydantic import ValidationError
 
@@ -23,7 +24,7 @@ from cloud_hub.ingest.consumer import Consumer
 from cloud_hub.ingest.store import Stored, store
 from cloud_hub.live.feed import Feed, Message
 from cloud_hub.live.models import Topic
-from cloud_hub.nats_link import NatsLink
+from cloud_hub.nats_link import BrokerLost, NatsLink
 from cloud_hub.stations.board import Board
 from cloud_hub.stations.service import StationService
 from cloud_hub.storage.database import Database
@@ -64,14 +65,16 @@ class Ingest:
         """One life of a connection. Raises BrokerLost."""
         connection = await self._nats.connection()
         consumer = Consumer(connection)
-        await consumer.open()
-        await connection.client.subscribe(STATES, cb=self._state)
-        self.ready.set()
         try:
+            await consumer.open()
+            await connection.client.subscribe(STATES, cb=self._state)
+            self.ready.set()
             while True:
                 messages = await consumer.waiting()
                 await self.take(messages)
                 await consumer.done(messages)
+        except nats.errors.Error as error:
+            raise BrokerLost(f"the broker does not answer: {error}") from error
         finally:
             self.ready.clear()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -16,6 +16,7 @@ from station_agent.wire.kinds import AlarmKind
 
 POINTS_MAX = 1_500  # a chart is about that many pixels wide
 _ROWS_MAX = 50_000  # a month of minutes
+_CHINA = timezone(timedelta(hours=8))
 _CLIMATE = {"temperature": "temperature_c", "humidity": "humidity_pct"}
 
 
@@ -57,11 +58,11 @@ def counts(connection: sa.Connection, zones: Mapping[str, str], now: datetime) -
 
 
 def midnight(now: datetime, zone: str) -> datetime:
-    """When the day of `now` began in `zone`; a zone that this machine does not know counts as Shanghai's."""
+    """When the day of `now` began in `zone`; a zone that this machine does not know counts as China's."""
     try:
         local = now.astimezone(ZoneInfo(zone))
     except (ZoneInfoNotFoundError, ValueError):
-        local = now.astimezone(ZoneInfo("Asia/Shanghai"))
+        local = now.astimezone(_CHINA)
     return local.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
