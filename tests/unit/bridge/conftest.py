@@ -8,8 +8,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from firmware_bridge.bus import Bus
+
+# How long an example takes is the machine's business; pytest-timeout bounds it.
+settings.register_profile("no-deadline", deadline=None)
+settings.load_profile("no-deadline")
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):

@@ -66,7 +66,7 @@ class Watched:
         self.busy_until = sent + TIMEOUT_S
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=steps, behaviours=behaviours, seed=st.integers(0, 99))
 def test_whatever_comes_the_line_stays_in_order(run_virtual, port, clock, steps, behaviours, seed):
     async def scenario():
@@ -108,7 +108,7 @@ def test_whatever_comes_the_line_stays_in_order(run_virtual, port, clock, steps,
     run_virtual(scenario())
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     load=st.lists(st.tuples(st.sampled_from(("a", "b", "c")), st.floats(0.0, 0.1)), max_size=20),
     behaviours=behaviours,
