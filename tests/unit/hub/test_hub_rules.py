@@ -1,6 +1,7 @@
 """Small rules: tries, origins, settings, counters, the broker's configuration."""
 
 import json
+import socket
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from cloud_hub.broker import Ports, config_text
 from cloud_hub.counters import Counters
 from cloud_hub.guard import own_origin, trusted_host
 from cloud_hub.keys import Keys, load_keys
+from cloud_hub.serve import listen
 from cloud_hub.settings import BadSettings, Settings
 from cloud_hub.users.models import Role
 from cloud_hub.users.rules import NAMES_MAX, PERIOD_S, TryLimit
@@ -140,3 +142,12 @@ def test_keys_are_made_once_and_are_the_owners_only(tmp_path: Path) -> None:
     with pytest.raises(BadSettings, match=r"hub\.pem is not a PEM key"):
         load_keys(tmp_path)
     assert Keys.generated().secret != first.secret
+
+
+def test_answers_are_not_held_back_for_forty_milliseconds() -> None:
+    """asyncio sets TCP_NODELAY on what this socket accepts only if the socket names its protocol."""
+    with listen(Settings(data=Path(), port=0)) as listener:
+        assert listener.proto == socket.IPPROTO_TCP
+        busy = Settings(data=Path(), port=listener.getsockname()[1])
+        with pytest.raises(BadSettings, match="choose another by --port"):
+            listen(busy)
