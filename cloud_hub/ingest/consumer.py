@@ -28,7 +28,8 @@ STREAM_BYTES_MAX = 256 * 1024 * 1024
 ROOM = 1_000  # messages asked for ahead: at ~1 kB a megabyte, at the worst 200 MB of full batches
 _EXPIRES_S = 20
 _ACK_WAIT_S = 30
-_JUST_REPLY = "$JS.ACK."
+_MESSAGE = "$JS.ACK."  # how the reply subject of a message begins; what has none tells of a request
+_TIME_IS_OVER = "408"
 
 
 class Consumer:
@@ -41,6 +42,7 @@ class Consumer:
         self._news = asyncio.Event()
         self._asked = 0
         self._inbox = ""
+        self._trouble = ""
 
     async def open(self) -> None:
         streams = self._client.jetstream()
@@ -69,11 +71,14 @@ class Consumer:
         await self._client.subscribe(self._inbox, cb=self._came)
 
     async def _came(self, message: Msg) -> None:
-        if message.reply.startswith(_JUST_REPLY):
+        headers = message.headers or {}
+        if message.reply.startswith(_MESSAGE):
             self._asked -= 1
             self._here.append(message)
-        else:  # a request has ended (408: its time is over), whatever was left of it is not coming
-            self._asked = 0
+        elif headers.get("Status") == _TIME_IS_OVER:
+            self._asked -= int(headers.get("Nats-Pending-Messages", self._asked))  # will not come on that request
+        else:
+            self._trouble = f"{headers.get('Status')} {headers.get('Description', '')}"
         self._news.set()
 
     async def waiting(self) -> Sequence[Msg]:
@@ -88,6 +93,8 @@ class Consumer:
                 self._asked = 0  # the end of the last request was lost
             if self._lost.is_set():
                 raise BrokerLost("the connection to the broker ended")
+            if self._trouble:
+                raise BrokerLost(f"the consumer is gone: {self._trouble}")
         here, self._here = self._here, []
         await self._ask()
         return here

@@ -14,8 +14,7 @@ from cloud_hub.stations.rows import Counts
 from cloud_hub.storage.schema import alarms, latest_readings, rosters, telemetry, visits
 from station_agent.wire.kinds import AlarmKind
 
-POINTS_MAX = 1_500  # a chart is about that many pixels wide
-_ROWS_MAX = 50_000  # a month of minutes
+ROWS_MAX = 1_500  # a chart is about that many pixels wide
 _CHINA = timezone(timedelta(hours=8))
 _CLIMATE = {"temperature": "temperature_c", "humidity": "humidity_pct"}
 
@@ -103,13 +102,13 @@ def latest(connection: sa.Connection, station: str) -> LatestReadings:
 def series(
     connection: sa.Connection, station: str, device: str | None, point: str | None, since: datetime
 ) -> ReadingSeries:
-    """Each datapoint's measurements since `since`, evenly thinned to POINTS_MAX."""
-    query = (
-        sa.select(telemetry.c.body)
-        .where(telemetry.c.station == station, telemetry.c.at >= since, telemetry.c.kind == "readings")
-        .order_by(telemetry.c.at)
-        .limit(_ROWS_MAX)
-    )
+    """Each datapoint's measurements since `since`, oldest first, of at most ~ROWS_MAX rows evenly chosen."""
+    wanted = (telemetry.c.station == station, telemetry.c.at >= since, telemetry.c.kind == "readings")
+    count = connection.scalar(sa.select(sa.func.count()).select_from(telemetry).where(*wanted)) or 0
+    step = max(1, -(-count // ROWS_MAX))
+    back = sa.func.row_number().over(order_by=telemetry.c.at.desc()).label("back")
+    numbered = sa.select(telemetry.c.body, telemetry.c.at, back).where(*wanted).subquery()
+    query = sa.select(numbered.c.body).where((numbered.c.back - 1) % step == 0).order_by(numbered.c.at)
     found: dict[tuple[str, str], list[Point]] = {}
     units: dict[tuple[str, str], str] = {}
     for body in connection.execute(query).scalars():
@@ -121,7 +120,7 @@ def series(
                 units[name] = reading["unit"]
     return ReadingSeries(
         series=[
-            Series(device=name[0], point=name[1], unit=units[name], points=_thinned(points))
+            Series(device=name[0], point=name[1], unit=units[name], points=points)
             for name, points in sorted(found.items())
         ]
     )
@@ -130,8 +129,3 @@ def series(
 def _readings(body: Any) -> list[dict[str, Any]]:
     readings: list[dict[str, Any]] = body["readings"]
     return readings
-
-
-def _thinned(points: list[Point]) -> list[Point]:
-    step = -(-len(points) // POINTS_MAX)
-    return points[::step] if step > 1 else points

@@ -1,5 +1,7 @@
 """Killed at any moment, hub and broker lose nothing that was acknowledged, and count nothing twice."""
 
+import asyncio
+import json
 import os
 import signal
 import threading
@@ -7,8 +9,10 @@ from pathlib import Path
 from uuid import uuid4
 
 import httpx
+import nats
 import pytest
 
+from cloud_hub.ingest.consumer import CONSUMER, STREAM
 from station_agent.wire.envelope import Stream
 from station_agent.wire.events import VisitCounted
 from station_agent.wire.kinds import Credential
@@ -142,3 +146,18 @@ def test_a_second_hub_on_the_same_data_is_one_sentence(own_hub: HubProcess, tmp_
     with pytest.raises(AssertionError, match="another hub uses"):
         other.start()
     assert own_hub.is_ready()
+
+
+async def test_a_lost_consumer_is_made_again(own_hub: HubProcess) -> None:
+    config = json.loads((own_hub.data / "broker" / "broker.conf").read_text())
+    hub_user = config["authorization"]["users"][0]
+    client = await nats.connect(f"nats://{config['listen']}", user=hub_user["user"], password=hub_user["password"])
+    try:
+        assert await client.jetstream().delete_consumer(STREAM, CONSUMER)
+    finally:
+        await client.close()
+    with MqttStation(own_hub.link("demo-01")) as station:
+        station.add(VisitCounted(attempt=uuid4(), credential=Credential.CODE))
+        await asyncio.to_thread(station.deliver)
+    metrics = await asyncio.to_thread(httpx.get, f"{own_hub.url}/metrics")
+    assert 'service_failures_total{service="ingest"} 1\n' in metrics.text

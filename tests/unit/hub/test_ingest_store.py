@@ -12,8 +12,10 @@ from cloud_hub.commands.queries import expire, get
 from cloud_hub.events.queries import item
 from cloud_hub.ingest.apply import Refused
 from cloud_hub.ingest.store import Stored, store
-from cloud_hub.stations.queries import Counts, counts, latest, midnight, open_alarms, series
-from cloud_hub.storage.schema import commands, events, metadata, rejected, stations
+from cloud_hub.stations.queries import ROWS_MAX, counts, latest, midnight, open_alarms, series
+from cloud_hub.stations.rows import Counts
+from cloud_hub.storage.bulk import insert_new
+from cloud_hub.storage.schema import commands, events, metadata, rejected, stations, telemetry
 from station_agent.wire import events as wire
 from station_agent.wire.envelope import Batch, Row, Stream
 from station_agent.wire.kinds import AlarmKind, CommandStatus, Credential, DoorState
@@ -109,6 +111,21 @@ def test_readings_keep_the_newest_though_an_old_spool_comes_late(db: sa.Connecti
     assert (shown.value, shown.at) == (21.5, NOW)
     (found,) = series(db, "demo-01", None, None, NOW - timedelta(hours=2)).series
     assert [value for _, value, _ in found.points] == [3.0, 21.5]
+
+
+def test_a_long_series_is_thinned_evenly_and_keeps_the_newest(db: sa.Connection) -> None:
+    count = 2 * ROWS_MAX + 1
+    rows = []
+    for number in range(count):
+        at = NOW - timedelta(seconds=count - number)
+        body = wire.Readings(readings=(reading(float(number), at),)).model_dump(mode="json")
+        place = {"station": "demo-01", "at": at, "spool": "spool-1", "seq": number + 1}
+        rows.append({**place, "kind": "readings", "body": body})
+    insert_new(db, telemetry, rows)
+    (found,) = series(db, "demo-01", None, None, NOW - timedelta(days=1)).series
+    values = [value for _, value, _ in found.points]
+    assert values == [float(number) for number in range(count - 1, -1, -3)][::-1]
+    assert len(values) <= ROWS_MAX
 
 
 def test_a_missing_value_is_null_and_no_climate(db: sa.Connection) -> None:
