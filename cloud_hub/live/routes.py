@@ -32,7 +32,7 @@ async def open_live(
     station: Annotated[StationId | None, Query(description="only this one's")] = None,
 ) -> StreamingResponse:
     """Events `station` (a Station), `event` (a TimelineItem), `command` (a Command), `reading` (LatestReadings of one
-    station), `resync` (read everything again). Nothing is repeated: open the stream, then read; after a reconnect, too."""
+    station), `resync` (read everything again). Nothing is repeated: open the stream, then read."""
     if hub.feed.full:
         raise Problem(503, "too-many-streams", f"{READERS_MAX} live streams are open: close some pages.")
     return StreamingResponse(
