@@ -398,7 +398,7 @@ class Bus:
             stats.retries += 1
             self._queue.append((job.priority, next(self._order), job))
         else:
-            stats.failed += 1
+            stats.failed += not job.future.done()
             self._silent(job.device, why)
             self._settle(job, DeviceTimeout(job.device.name, f"{why}; check its power, wiring and address"))
         self._next()

@@ -60,10 +60,16 @@ class Watched:
             self.busy_until = sent + ANSWER_S + GAP_S
             return
         if behaviour == "late":
-            self._port.answer(b"ok.", sent - now + TIMEOUT_S * 1.5)
+            late_s = sent - now + TIMEOUT_S * 1.5
+            # A late answer may end the retry of the same question: then nobody is due any more.
+            asyncio.get_running_loop().call_later(late_s, self._free)
+            self._port.answer(b"ok.", late_s)
         if behaviour == "garbage":
             self._port.answer(b"??", sent - now + ANSWER_S)
         self.busy_until = sent + TIMEOUT_S
+
+    def _free(self):
+        self.busy_until = min(self.busy_until, asyncio.get_running_loop().time() + GAP_S)
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
