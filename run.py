@@ -15,6 +15,9 @@ def main():  # type: ignore[no-untyped-def]
         found = ".".join(str(number) for number in sys.version_info[:2])
         sys.stderr.write("Yizhan needs Python 3.11 or newer, and this is " + found + ": start it with a newer one.\n")
         return 2
+    if sys.platform == "win32":
+        sys.stderr.write("Yizhan drives serial lines as POSIX has them: run it on Linux (WSL is one) or macOS.\n")
+        return 2
     from deploy.bootstrap.cli import main as bootstrap
 
     return bootstrap(sys.argv[1:])

@@ -20,6 +20,13 @@ def test_an_old_python_gets_one_sentence_and_status_2() -> None:
     assert done.stdout == ""
 
 
+def test_windows_gets_one_sentence_and_status_2() -> None:
+    pretend = f"import runpy, sys; sys.platform = 'win32'; runpy.run_path({str(RUN_PY)!r}, run_name='__main__')"
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", pretend], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr == "Yizhan drives serial lines as POSIX has them: run it on Linux (WSL is one) or macOS.\n"
+
+
 def test_run_py_uses_no_syntax_that_an_old_python_cannot_read() -> None:
     tree = ast.parse(RUN_PY.read_text(encoding="ascii"))
     newer = (ast.JoinedStr, ast.AnnAssign, ast.NamedExpr, ast.AsyncFunctionDef, ast.Match)
