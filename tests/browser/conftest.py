@@ -123,12 +123,14 @@ async def browser(launch: Callable[..., Any]) -> Browser:
 
 @pytest.fixture
 async def desktop(browser: Browser) -> BrowserContext:
-    return await browser.new_context(viewport=DESKTOP, locale="zh-CN")
+    return await browser.new_context(viewport=DESKTOP, locale="zh-CN", reduced_motion="reduce")
 
 
 @pytest.fixture
 async def phone(browser: Browser) -> BrowserContext:
-    return await browser.new_context(viewport=PHONE, locale="zh-CN", has_touch=True, is_mobile=True)
+    return await browser.new_context(
+        viewport=PHONE, locale="zh-CN", reduced_motion="reduce", has_touch=True, is_mobile=True
+    )
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,9 @@ async def keep(page: Page, name: str) -> None:
 
 async def all_pages(browser: Browser, demo: Demo, size: str, language: str) -> None:
     viewport: ViewportSize = SIZES[size]
-    context = await browser.new_context(viewport=viewport, locale="zh-CN", bypass_csp=True)  # for wait_for_function
+    context = await browser.new_context(
+        viewport=viewport, locale="zh-CN", reduced_motion="reduce", bypass_csp=True
+    )  # the policy would refuse wait_for_function
     await context.add_init_script(f"localStorage.setItem('yizhan.language', '{language}')")
     page = await context.new_page()
 

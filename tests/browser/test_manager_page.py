@@ -135,3 +135,10 @@ async def test_a_member_is_added_and_suspended(manager: Any) -> None:
 async def test_a_station_that_is_not_there_is_told_so(manager: Any) -> None:
     await manager.page.goto(f"{manager.hub_url}/stations/nowhere")
     await expect(manager.page.get_by_role("alert")).to_contain_text("没有这座驿站")
+
+
+async def test_a_station_is_opened_from_the_map_by_keyboard(manager: Any) -> None:
+    await expect(manager.page.locator(".pin-box").first).to_be_visible()
+    await manager.page.locator(".leaflet-marker-icon").first.focus()
+    await manager.page.keyboard.press("Enter")
+    await expect(manager.page).to_have_url(re.compile("/stations/demo-"))

@@ -3,6 +3,7 @@ import type { ThemeConfig } from "antd";
 
 export const theme: ThemeConfig = {
   token: {
+    motion: !matchMedia("(prefers-reduced-motion: reduce)").matches,
     colorPrimary: "#b8460a",
     colorInfo: "#b8460a",
     colorLink: "#a33c05",

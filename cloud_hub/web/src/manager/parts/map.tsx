@@ -20,7 +20,7 @@ export function StationMap({ stations }: { stations: Station[] }) {
   const navigate = useNavigate();
   const element = useRef<HTMLDivElement>(null);
   const map = useRef<L.Map | null>(null);
-  const markers = useRef<L.LayerGroup | null>(null);
+  const markers = useRef(new Map<string, L.Marker>());
   const places = stations.map(({ id, place }) => `${id}:${place.latitude},${place.longitude}`).join("|");
 
   useEffect(() => {
@@ -31,7 +31,7 @@ export function StationMap({ stations }: { stations: Station[] }) {
     const reach = Math.max(REACH_MIN_M, bounds.getNorthEast().distanceTo(bounds.getSouthWest()));
     drawn.fitBounds(bounds.getCenter().toBounds(reach * 1.4), { paddingTopLeft: [0, PIN_HEIGHT_PX] });
     schematicCity(bounds.getCenter(), reach).addTo(drawn);
-    markers.current = L.layerGroup().addTo(drawn);
+    const shown = markers.current;
     map.current = drawn;
     const watch = new ResizeObserver(() => drawn.invalidateSize({ pan: false }));
     watch.observe(element.current);
@@ -39,20 +39,29 @@ export function StationMap({ stations }: { stations: Station[] }) {
       watch.disconnect();
       drawn.remove();
       map.current = null;
+      shown.clear();
     };
     // Only other places draw another map; states change its markers alone.
     // eslint-disable-next-line react-hooks/exhaustive-deps
   }, [places]);
 
   useEffect(() => {
-    markers.current?.clearLayers();
+    if (map.current === null) return;
     for (const station of stations) {
       const said = station.online ? `${t("station.online")} · ${t(`door.${station.door}`)}` : t("station.offline");
-      const icon = L.divIcon({ className: "pin", html: pin(station, said), iconSize: [0, 0] });
-      const marker = L.marker([station.place.latitude, station.place.longitude], { icon, alt: `${station.name}, ${said}`, title: station.name });
+      const shown = markers.current.get(station.id) ?? placed(station, map.current);
+      markers.current.set(station.id, shown);
+      // The element stays, and with it the keyboard's focus; only what it says changes.
+      shown.getElement()?.setAttribute("aria-label", `${station.name}, ${said}`);
+      shown.getElement()?.replaceChildren(pin(station, said));
+    }
+    function placed(station: Station, on: L.Map): L.Marker {
+      const icon = L.divIcon({ className: "pin", iconSize: [0, 0] });
+      const marker = L.marker([station.place.latitude, station.place.longitude], { icon }).addTo(on);
       const open = () => void navigate({ to: "/stations/$station", params: { station: station.id } });
-      marker.on("click", open).on("keypress", (event) => (event as L.LeafletKeyboardEvent).originalEvent.key === "Enter" && open());
-      markers.current?.addLayer(marker);
+      marker.on("click", open);
+      marker.getElement()?.addEventListener("keydown", (event) => event.key === "Enter" && open());
+      return marker;
     }
   }, [stations, t, navigate, places]);
 
