@@ -16,7 +16,6 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from firmware_bridge.bridge import driver_options_schema
 from station_agent.settings import (
     Checked,
     ProfileRefused,
@@ -96,7 +95,7 @@ def virtual(
     verbose: Annotated[bool, typer.Option("--verbose", "-v")] = False,
 ) -> None:
     """Run a station without hardware: simulated devices, the real agent, and a page that shows its door."""
-    from station_agent.virtual.process import VirtualSettings, run_virtual  # FastAPI is not for the edge box
+    from station_agent.virtual.process import VirtualSettings, run_virtual  # an edge box has no page of its own
 
     _log(verbose)
     loaded, _, _ = load(station, link, device_profiles, {}, {})
@@ -130,6 +129,8 @@ def schema(
 
 def schemas() -> dict[str, dict[str, Any]]:
     """Schema by file name, as they are kept in config/schema."""
+    from firmware_bridge.bridge import driver_options_schema
+
     station = {"$schema": "https://json-schema.org/draft/2020-12/schema", **StationProfile.model_json_schema()}
     return {"station.schema.json": station, "driver-options.schema.json": driver_options_schema()}
 

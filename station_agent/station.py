@@ -67,6 +67,9 @@ log = logging.getLogger(__name__)
 DOOR_FOUND_S = 3.0
 """How long the first reading of the door may take before the start is told without it."""
 
+FACES_WAIT_S = 3.0
+"""How long the face engine waits for the link at the start."""
+
 SIGN_PAGES_DEFAULT = 4
 
 QUICK = KeepPolicy(pause_s_first=0.2, pause_s_max=5.0)
@@ -93,6 +96,7 @@ class Station:
         self._systemd = SystemdNotifier.of_environment()
         self._changed_soon = False
         self._door_known = asyncio.Event()
+        self._linked = asyncio.Event()
         self.supervisor = Supervisor(clock, self._rng)
         self._telemetry = Telemetry(spool, profile.telemetry.period_s, clock, self._housekeeping)
         self._sign: SignService | None = None
@@ -229,7 +233,16 @@ class Station:
             on_expired=lambda member, count: self._spool.record(FaceErased(member=member, templates=count)),
         )
         self._face_desk = FaceDesk(self.desk, self._faces, cameras[row.camera], self._say)
-        self.supervisor.keep("faces", self._faces.run)
+        self.supervisor.keep("faces", self._run_faces)
+
+    async def _run_faces(self) -> None:
+        """The engine takes seconds of the processor to load: codes, which need none, come first."""
+        assert self._faces is not None
+        try:
+            await asyncio.wait_for(self._linked.wait(), FACES_WAIT_S)
+        except TimeoutError:
+            log.info("faces start without a hub")
+        await self._faces.run()
 
     async def _assemble_link(self, cameras: dict[str, Camera]) -> None:
         hub = self._settings.link
@@ -309,6 +322,8 @@ class Station:
         if self._link is not None:
             self._link.publish(Up.STATE, state.model_dump_json().encode())
         linked = self._outbox is not None and self._outbox.eacks > 0 and self._link is not None and self._link.up
+        if linked:
+            self._linked.set()
         self._status.tell(
             Status(state.door, state.contact_open, linked, state.roster_version, state.spooled, state.sign_text)
         )

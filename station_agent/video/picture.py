@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import httpx
-
 from station_agent.video.camera import Camera
 from station_agent.video.errors import CameraUnknown, HubUnreachable
 from station_agent.video.hub_address import HubAddress
@@ -26,6 +24,8 @@ class PictureUploader:
         camera = self._cameras.get(order.camera)
         if camera is None:
             raise CameraUnknown(order.camera, list(self._cameras))
+        import httpx  # a fifth of a second at the agent's start, for what most starts never do
+
         jpeg = await camera.picture()
         headers = {"Authorization": f"Bearer {order.ticket}", "Content-Type": "image/jpeg"}
         try:

@@ -28,7 +28,7 @@ from firmware_bridge.simulators.station import SimulatedStation
 from station_agent.virtual.agent import AgentProcess, AgentRefused
 from station_agent.virtual.door import VirtualDoor
 from station_agent.virtual.phones import Phones
-from station_agent.virtual.server import make_app
+from station_agent.virtual.server import DoorPage
 from station_agent.virtual.wiring import NotSimulated, wiring
 from station_agent.wire.profile import StationProfile
 
@@ -122,7 +122,7 @@ async def open_virtual(settings: VirtualSettings) -> AsyncIterator[tuple[int, Ag
         stack.callback(door.close)
         simulation.on_change = door.changed
         stopping = asyncio.Event()
-        app = make_app(door, settings.pages_dir or DEFAULT_PAGES, stopping)
+        app = DoorPage(door, settings.pages_dir or DEFAULT_PAGES, stopping).app()
         config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=CLOSE_S, lifespan="off")
         server = _Server(config)
         serving = asyncio.create_task(server.serve(sockets=[listening]), name="door page")
