@@ -196,3 +196,24 @@ async def test_a_tcp_line_is_a_line():
         await watched.until(lambda: watched.losses)
         assert bytes(watched.data) == b"pong"
         assert watched.losses[0] == "the other end closed it"
+
+
+async def test_a_serial_port_is_set_up_by_pyserial(pty, monkeypatch):
+    master, path = pty
+    # To pyserial a pty is a port like any other, as long as nobody wants a parity of it.
+    monkeypatch.setattr("firmware_bridge.line.PTY_DIRECTORY", "/no/such/directory/")
+    async with running(f"serial://{path}", baud=19200) as watched:
+        await watched.until(lambda: watched.openings)
+        os.write(master, b"\x00\xffcode\r")
+        await watched.until(lambda: len(watched.data) == 7)
+        assert bytes(watched.data) == b"\x00\xffcode\r"
+        watched.line.write(b"\x01\x0a")
+        assert os.read(master, 10) == b"\x01\x0a"
+        assert termios.tcgetattr(master)[4] == termios.B19200
+
+
+async def test_a_file_that_is_no_port_is_said_so(tmp_path):
+    (tmp_path / "file").write_text("not a port")
+    async with running(tmp_path / "file") as watched:
+        await watched.until(lambda: watched.losses)
+        assert "cannot be opened" in watched.losses[0]
