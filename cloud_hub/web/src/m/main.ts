@@ -97,9 +97,10 @@ function showCode(kept: Kept): void {
     shown?.setCode(code);
   };
   const tick = () => {
+    const before = hubNow() - madeAt;
+    if (before >= PERIOD_S * 1000 || before < 0) void renew(); // below 0: the phone's clock was set back
     const age = (hubNow() - madeAt) / 1000;
-    if (age >= PERIOD_S || age < 0) void renew();
-    shown?.setAge(Math.min(Math.max(age, 0), PERIOD_S) / PERIOD_S, Math.max(1, Math.ceil(PERIOD_S - age)));
+    shown?.setAge(age / PERIOD_S, Math.ceil(PERIOD_S - age));
   };
   const onVisible = () => {
     if (document.visibilityState !== "visible") return;
