@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import assert_never
 from uuid import UUID
 
@@ -28,8 +28,8 @@ LOOK_S = 30.0
 """The relay is read this often: a lock that stays released is found within it."""
 
 LOOK_AFTER_SECURE_S = 1.0
-LOOK_AGAIN_S = 1.0
-"""After a look that the lock did not answer."""
+LOOK_AGAIN_S_FIRST = 1.0
+"""After a look that the lock did not answer; doubles up to LOOK_S."""
 
 FINISH_S = 1.0
 """How long a shutdown waits for a release that is on the wire."""
@@ -61,7 +61,9 @@ class Doorway:
         self._clock = clock
         self._spool = spool
         self._alarms = alarms
-        self.door = Door(alarms=alarms.standing(lock.name) & machine.ALARMS)
+        # A release of before the start may still be running.
+        secured_by = clock.monotonic() + settings.hold_s + machine.GRACE_S
+        self.door = Door(alarms=alarms.standing(lock.name) & machine.ALARMS, secured_by=secured_by)
         self.on_changed: Callable[[], None] = lambda: None
         """Called after the state or the contact changed."""
         self._timer: asyncio.TimerHandle | None = None
@@ -76,7 +78,7 @@ class Doorway:
 
     def resume(self, waiting: Iterable[Pass], expected_until: float) -> None:
         """Before the start: grants of before a restart that may still be used. Moves nothing."""
-        self.door = Door(waiting=tuple(waiting), expected_until=expected_until, alarms=self.door.alarms)
+        self.door = replace(self.door, waiting=tuple(waiting), expected_until=expected_until)
         self._arm()
 
     def admit(self, entry: Pass, remember: Callable[[], None]) -> Admission:
@@ -104,13 +106,20 @@ class Doorway:
 
     async def watch(self) -> None:
         """Read the relay now, regularly, and after each time it should have secured."""
+        again_s = LOOK_AGAIN_S_FIRST
         while True:
             before = self.door
             status = await self._lock.status()
-            if status.released is not None and self.door is before:  # else it is a picture of another moment
+            pause_s = LOOK_S
+            if status.released is None:
+                pause_s, again_s = again_s, min(again_s * 2, LOOK_S)
+            elif self.door is not before:  # a picture of another moment
+                pause_s = LOOK_AGAIN_S_FIRST
+            else:
+                again_s = LOOK_AGAIN_S_FIRST
                 self.feed(machine.LockSeen(status.released))
             try:
-                await asyncio.wait_for(self._look.wait(), LOOK_AGAIN_S if status.released is None else LOOK_S)
+                await asyncio.wait_for(self._look.wait(), pause_s)
             except TimeoutError:
                 continue
             self._look.clear()

@@ -96,7 +96,8 @@ class SignService:
                 try:
                     await self._sign.show_pages(pages(wanted, self._sign.size, self._pages_max))
                 except DeviceError as error:
-                    log.warning("the sign does not show %r: %s", wanted, error)
+                    if retry_s == RETRY_S_FIRST:  # once, not every time it is tried again
+                        log.warning("the sign does not show %r: %s", wanted, error)
                     self._shown = None
                     self._settle(error)
                     await self._clock.sleep(retry_s)
