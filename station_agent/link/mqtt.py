@@ -36,7 +36,7 @@ CONNECT_TIMEOUT_S = 5.0
 ANSWER_S = 5.0
 """How long CONNACK and SUBACK may take."""
 
-BACK_OFF_S_FIRST = 0.5
+BACK_OFF_S_FIRST = 0.25
 BACK_OFF_S_MAX = 60.0
 """With jitter: thousands of stations come back after a broker's restart."""
 
