@@ -1,5 +1,6 @@
 """Owns what the user sees while things are set up: one line a step, and one sentence when it cannot go on."""
 
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -25,8 +26,7 @@ class Console:
 
     def say(self, text: str = "") -> None:
         self._wipe()
-        self._stream.write(text + "\n")
-        self._stream.flush()
+        self._write(text + "\n")
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
@@ -45,8 +45,7 @@ class Console:
         if self._moves and self._current:
             self._turn += 1
             sign = SPINNER[self._turn % len(SPINNER)]
-            self._stream.write(f"\r\x1b[K  {sign} {self._current}  {self._elapsed()}")
-            self._stream.flush()
+            self._write(f"\r\x1b[K  {sign} {self._current}  {self._elapsed()}")
 
     def _finish(self, sign: str) -> None:
         line = f"  {sign} {self._current}  {self._elapsed()}"
@@ -59,7 +58,16 @@ class Console:
 
     def _wipe(self) -> None:
         if self._moves and self._current:
-            self._stream.write("\r\x1b[K")
+            self._write("\r\x1b[K")
+
+    def _write(self, text: str) -> None:
+        try:
+            self._stream.write(text)
+            self._stream.flush()
+        except BrokenPipeError:
+            # Whoever read along has gone (`| head`): the work goes on, and Python's own flush at the end stays quiet.
+            with open(os.devnull, "wb") as nowhere:
+                os.dup2(nowhere.fileno(), self._stream.fileno())
 
 
 def standard_console() -> Console:

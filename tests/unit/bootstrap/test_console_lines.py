@@ -1,6 +1,7 @@
 """What the user sees during set-up: a line a step, moving signs on terminals only."""
 
 import io
+import os
 
 import pytest
 
@@ -35,3 +36,13 @@ def test_a_terminal_sees_a_moving_sign_that_is_wiped_at_the_end() -> None:
         console.turn()
     assert "⠹" in stream.getvalue()
     assert stream.getvalue().endswith("\r\x1b[K  ✓ web pages  0.0 s\n")
+
+
+def test_a_reader_that_has_gone_does_not_end_the_work() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with open(writing, "w") as stream:
+        console = Console(stream)
+        with console.step("web pages"):
+            console.say("nobody reads this")
+        console.say("nor this")
