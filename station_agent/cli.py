@@ -103,7 +103,7 @@ def virtual(
         profile_path=station,
         profile=loaded,
         link_path=link,
-        state_dir=state,
+        state_dir=state.resolve(),  # the ptys' links are given to the agent as they are
         port=port,
         phones_path=phones,
         pages_dir=pages,

@@ -35,7 +35,9 @@ async def get_session(user: Viewer) -> User:
 
 @router.delete("/session", operation_id="closeSession", status_code=204)
 async def close_session(request: Request, response: Response, hub: HubDep) -> None:
-    """Logs out. Doing so twice is no error."""
+    """Logs out, and ends the live views of a user who is gone. Doing so twice is no error."""
     if token := request.cookies.get(SESSION_COOKIE):
-        await hub.users.log_out(token)
+        gone = await hub.users.log_out(token)
+        if gone is not None:
+            hub.relay.cut(gone)
     response.delete_cookie(SESSION_COOKIE, httponly=True, secure=hub.settings.secure, samesite="lax")

@@ -117,7 +117,16 @@ class Users:
         row = await self._database.read(lambda c: c.execute(query).first())
         return None if row is None else User(user=row.user, role=Role(row.role), name=row.name)
 
-    async def log_out(self, token: str) -> None:
-        await self._database.write(
-            lambda c: c.execute(sessions.delete().where(sessions.c.token_hash == token_hash(token)))
-        )
+    async def log_out(self, token: str) -> str | None:
+        """Ends the session; the user, when it was the last one of theirs."""
+
+        now = self._clock.now()
+
+        def end(connection: sa.Connection) -> str | None:
+            this = sessions.c.token_hash == token_hash(token)
+            user: str | None = connection.scalar(sa.select(sessions.c.user).where(this))
+            connection.execute(sessions.delete().where(this))
+            others = sa.select(sessions.c.user).where(sessions.c.user == user, sessions.c.expires_at > now).limit(1)
+            return None if user is None or connection.scalar(others) else user
+
+        return await self._database.write(end)

@@ -21,6 +21,10 @@ class RosterRefused(Exception):
     """A roster that is not for here or not newer; the message says which."""
 
 
+class RosterHeld(Exception):
+    """The very version that is held came again, as it does when the hub was not sure: nobody's mistake."""
+
+
 @dataclass(frozen=True, slots=True)
 class HeldRoster:
     """The roster as decisions use it."""
@@ -41,7 +45,7 @@ class HeldRoster:
 
 
 def read_signed(payload: bytes, keys: Mapping[str, Ed25519PublicKey], station: str, held: int) -> Roster:
-    """A roster that may be applied over version `held` (0: none). Raises Forged, RosterRefused."""
+    """A roster that may be applied over version `held` (0: none). Raises Forged, RosterRefused, RosterHeld."""
     body = open_signed("document", payload, keys)
     try:
         roster = Roster.model_validate_json(body)
@@ -51,6 +55,8 @@ def read_signed(payload: bytes, keys: Mapping[str, Ed25519PublicKey], station: s
         raise RosterRefused(f"no roster: {where}: {first['msg']}") from error
     if roster.station != station:
         raise RosterRefused(f"a roster of station {roster.station}")
-    if roster.version <= held:
+    if roster.version < held:
         raise RosterRefused(f"roster version {roster.version}, version {held} is held")
+    if roster.version == held:
+        raise RosterHeld(f"roster version {held} came again")
     return roster

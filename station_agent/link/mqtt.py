@@ -13,6 +13,7 @@ import asyncio
 import ipaddress
 import logging
 import random
+import secrets
 import socket
 import ssl
 import threading
@@ -96,6 +97,9 @@ class MqttLink:
     ) -> None:
         check_transport(link)
         self._station = station
+        # Whoever connects with a client's id ends its session: another station must not be able to guess it. It is
+        # kept for the life of the process, so that a reconnect ends our own half-dead session.
+        self._client_id = f"{station}-{secrets.token_hex(8)}"
         self._link = link
         self._will = will
         self._clock = clock
@@ -126,7 +130,7 @@ class MqttLink:
     def new_client(self) -> paho.Client:
         client = paho.Client(
             CallbackAPIVersion.VERSION2,
-            client_id=f"station-{self._station}",
+            client_id=self._client_id,
             clean_session=True,
             protocol=paho.MQTTv311,
             reconnect_on_failure=False,

@@ -15,7 +15,7 @@ from sqlite_utils import Database
 
 from station_agent.access import roster as rosters
 from station_agent.access import roster_store
-from station_agent.access.roster import HeldRoster, RosterRefused
+from station_agent.access.roster import HeldRoster, RosterHeld, RosterRefused
 from station_agent.clock import SystemClock
 from station_agent.link.orders import Orders
 from station_agent.telemetry.outbox import Outbox
@@ -96,6 +96,9 @@ class Uplink:
         held = self.roster.version if self.roster else 0
         try:
             roster = await asyncio.to_thread(rosters.read_signed, payload, self._keys, self._station, held)
+        except RosterHeld as held_already:
+            log.debug("%s", held_already)
+            return
         except (Forged, RosterRefused) as error:
             log.warning("a document is refused: %s", error)
             self._reject("document", str(error))

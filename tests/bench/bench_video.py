@@ -7,8 +7,6 @@ A slow link is a TCP relay that passes three quarters of the stream's own rate.
 import asyncio
 import contextlib
 import dataclasses
-import os
-import shutil
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,10 +16,10 @@ from urllib.parse import urlsplit
 from playwright.async_api import Browser, Page, async_playwright
 
 from tests.bench.harness import BenchFailed, Row, quantile
+from tests.harness import chromium
 from tests.integration.video.live_bench import Bench, a_bench, built_player, until
 
 BENCH = "video"
-CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 GLASS_GOAL_MS = 300.0
 JOIN_GOAL_MS = 1000.0
 CHUNK_BYTES = 512
@@ -47,7 +45,7 @@ async def run(quick: bool) -> list[Row]:
 
 @asynccontextmanager
 async def _chromium() -> AsyncIterator[Browser]:
-    chosen = os.environ.get("YIZHAN_CHROMIUM") or next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
+    chosen = chromium.executable()
     if chosen is None:
         raise BenchFailed("no Chromium on this machine")
     async with async_playwright() as playwright:

@@ -8,9 +8,6 @@ from playwright.async_api import BrowserContext, expect
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 
-CLICK_TO_OPEN_MS_MAX = 5000
-"""On a loaded machine; the bench `command` measures the real figure."""
-
 
 async def test_a_wrong_password_is_told_in_a_sentence(desktop: BrowserContext, demo: Any) -> None:
     page = await desktop.new_page()
@@ -32,28 +29,12 @@ async def test_a_manager_logs_in_and_opens_the_door(manager: Any, door: Any) -> 
     assert (await door.state())["releases"] == before, "the lock moved without a reason"
 
     await page.get_by_test_id("open-reason").fill("会员手机没电，已核对身份")
-    await page.evaluate(
-        """() => {
-          const contact = document.querySelector("[data-testid=contact]");
-          document.querySelector("[data-testid=open-confirm]").addEventListener("click", () => {
-            const began = performance.now();
-            new MutationObserver((_, watch) => {
-              if (contact.dataset.open !== "true") return;
-              watch.disconnect();
-              document.body.dataset.clickToOpenMs = String(performance.now() - began);
-            }).observe(contact, { attributes: true });
-          });
-        }"""
-    )
     await page.get_by_test_id("open-confirm").click()
     await expect(page.get_by_test_id("open-progress")).to_have_attribute("data-status", "done")
     await expect(page.get_by_test_id("open-progress")).to_contain_text("门锁已打开")
     assert (await door.state())["releases"] == before + 1
 
     await expect(page.get_by_test_id("contact")).to_have_attribute("data-open", "true")
-    measured = await page.evaluate("document.body.dataset.clickToOpenMs")
-    assert float(measured) < CLICK_TO_OPEN_MS_MAX
-    print(f"click to contact seen open: {float(measured):.0f} ms")
     await expect(page.get_by_test_id("timeline")).to_contain_text("远程打开了门锁")
     await expect(page.get_by_test_id("commands")).to_contain_text("会员手机没电，已核对身份")
     await door.at_rest()

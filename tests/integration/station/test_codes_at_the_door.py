@@ -75,7 +75,9 @@ async def test_a_suspended_member_is_refused_as_soon_as_the_roster_says_so(
 async def test_an_old_or_forged_roster_changes_nothing(
     hub: MiniHub, station: VirtualStationProcess, phone: Phone
 ) -> None:
-    await hub.send_roster("demo-01", [], version=1)  # the version that is held
+    version = await hub.send_roster("demo-01", [phone.row()])
+    await hub.event("roster.applied", version=version)
+    await hub.send_roster("demo-01", [], version=version - 1)
     await hub.event("input.rejected", source="document")
     await station.scan(phone.code())
     await hub.event("access.decided", outcome="granted")
