@@ -1,7 +1,8 @@
 """A face enrolled through the pages opens the door with another photo; strangers stay outside.
 
 The photos are Labeled Faces in the Wild beside the checkout. That a hundred strangers are turned away is proved on
-the engine itself (tests/integration/faces); here two of them stand at the whole chain.
+the engine itself (tests/integration/faces); here two of them stand at the whole chain. PERSON was chosen as one whose
+photos the strict engine knows: it refuses or does not recognise most people whose five photos are years apart.
 """
 
 import re
