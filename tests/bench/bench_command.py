@@ -35,7 +35,7 @@ WATCH = """() => {
 
 
 async def run(quick: bool) -> list[Row]:
-    count = 3 if quick else 60
+    count = 3 if quick else 30
     with tempfile.TemporaryDirectory(prefix="yizhan-bench-") as name:
         demo_context = running_demo(Path(name))
         demo = await asyncio.to_thread(demo_context.__enter__)
