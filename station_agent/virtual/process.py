@@ -36,6 +36,8 @@ log = logging.getLogger(__name__)
 
 DEFAULT_PAGES = Path(__file__).resolve().parents[2] / "cloud_hub" / "web" / "dist"
 CLOSE_S = 2
+AGENT_UP_S = 5.0
+"""An agent that has said nothing for so long does not keep the camera from starting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,20 +68,20 @@ async def run_virtual(settings: VirtualSettings) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     try:
-        async with open_virtual(settings) as (port, agent, camera):
+        async with open_virtual(settings) as (port, agent, camera, door):
             print(f"door page of {settings.profile.station.id}: http://127.0.0.1:{port}/", flush=True)
-            await _keep(agent, camera, stop)
+            await _keep(agent, camera, door, stop)
     except (NotSimulated, AgentRefused, CameraFailed, OSError, ValueError) as error:
         Console(stderr=True).print(f"[bold red]{escape(str(error))}[/]", soft_wrap=True)
         return 1
     return 0
 
 
-async def _keep(agent: AgentProcess, camera: RtspCamera | None, stop: asyncio.Event) -> None:
-    """Agent and camera come up side by side; raises what keeps one of them from running."""
+async def _keep(agent: AgentProcess, camera: RtspCamera | None, door: VirtualDoor, stop: asyncio.Event) -> None:
+    """Agent, then camera; raises what keeps one of them from running."""
     keeping = asyncio.create_task(agent.run(), name="agent")
     stopping = asyncio.create_task(stop.wait(), name="stop")
-    filming = asyncio.create_task(_film(camera), name="camera")
+    filming = asyncio.create_task(_film(camera, agent, door), name="camera")
     tasks = {keeping, stopping, filming}
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -91,10 +93,13 @@ async def _keep(agent: AgentProcess, camera: RtspCamera | None, stop: asyncio.Ev
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _film(camera: RtspCamera | None) -> None:
+async def _film(camera: RtspCamera | None, agent: AgentProcess, door: VirtualDoor) -> None:
+    """The camera's process starts once the agent is up: on a small machine the two would only slow each other."""
     if camera is None:
         await asyncio.Event().wait()
         return
+    while agent.status is None and await door.change(AGENT_UP_S):
+        pass
     try:
         await camera.start()
         await asyncio.Event().wait()
@@ -103,7 +108,9 @@ async def _film(camera: RtspCamera | None) -> None:
 
 
 @asynccontextmanager
-async def open_virtual(settings: VirtualSettings) -> AsyncIterator[tuple[int, AgentProcess, RtspCamera | None]]:
+async def open_virtual(
+    settings: VirtualSettings,
+) -> AsyncIterator[tuple[int, AgentProcess, RtspCamera | None, VirtualDoor]]:
     """Simulators and page are up; agent and camera are the caller's to run."""
     profile = settings.profile
     wired = wiring(profile)
@@ -127,7 +134,7 @@ async def open_virtual(settings: VirtualSettings) -> AsyncIterator[tuple[int, Ag
         server = _Server(config)
         serving = asyncio.create_task(server.serve(sockets=[listening]), name="door page")
         try:
-            yield listening.getsockname()[1], agent, camera
+            yield listening.getsockname()[1], agent, camera, door
         finally:
             stopping.set()
             door.changed()
