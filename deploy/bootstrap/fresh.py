@@ -34,7 +34,7 @@ ENTER = """
 mount -t proc proc "$0/proc"
 mount --rbind /dev "$0/dev"
 mount --rbind /sys "$0/sys"
-exec chroot "$0" /usr/bin/env --chdir=/root/yizhan "$@"
+exec chroot "$0" /usr/bin/env --chdir=/srv/yizhan "$@"
 """
 
 
@@ -79,7 +79,7 @@ def run(places: Places, console: Console) -> int:
     shutil.rmtree(root, ignore_errors=True)
     with console.step("a copy of it, with a clone of this checkout"):
         _checked(["cp", "-a", "--reflink=auto", home / "base", root], places, console)
-        clone = ["git", "clone", "--depth=1", places.root.as_uri(), str(root / "root/yizhan")]
+        clone = ["git", "clone", "--depth=1", places.root.as_uri(), str(root / "srv/yizhan")]
         _checked(clone, places, console)
         env = _settle_in(root)
     port = str(_free_port())
