@@ -131,7 +131,7 @@ export const en: Words = {
     idle: "“Take a picture” shows what it sees now. Live video uses the station's data only while you watch.",
     takenAt: "taken at {{when}}",
     connecting: "connecting…",
-    playing: "live, {{ms}} ms behind",
+    playing: "live, {{ms}} ms from the station",
     slow: "slow network: {{seconds}} s behind",
     silent: "the camera gives no picture",
     again: "trying again",

@@ -202,7 +202,7 @@ export const zh = {
     idle: "点“抓拍一张”看现在的画面；实时画面只在观看时占用驿站流量。",
     takenAt: "拍摄于 {{when}}",
     connecting: "正在连接…",
-    playing: "实时 · 延迟 {{ms}} 毫秒",
+    playing: "实时 · 驿站到屏幕 {{ms}} 毫秒",
     slow: "网络慢，落后 {{seconds}} 秒",
     silent: "摄像头没有画面",
     again: "正在重试",
