@@ -88,6 +88,7 @@ function showCode(kept: Kept): void {
   let code = "";
   let madeAt = 0;
   let timer = 0;
+  let hubAnswers = true; // what the last request showed; a browser believes any Wi-Fi to be the network
 
   const hubNow = () => Date.now() + kept.clockOffsetMs;
   const renew = async () => {
@@ -110,14 +111,18 @@ function showCode(kept: Kept): void {
   const readVisits = async () => {
     try {
       latest = await visits();
+      hubAnswers = true;
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
       latest = null;
+      hubAnswers = error.status !== 0;
     }
     shown?.setVisits(latest);
+    shown?.setOnline(online());
   };
+  const online = () => navigator.onLine && hubAnswers;
   const onNetwork = () => {
-    shown?.setOnline(navigator.onLine);
+    shown?.setOnline(online());
     if (navigator.onLine) void readVisits();
   };
   const change = async () => {
@@ -128,7 +133,7 @@ function showCode(kept: Kept): void {
 
   draw(() => {
     shown = codeView(words(), chrome, kept, change);
-    shown.setOnline(navigator.onLine);
+    shown.setOnline(online());
     if (code) shown.setCode(code);
     if (latest !== undefined) shown.setVisits(latest);
     return shown.element;
