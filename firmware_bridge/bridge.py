@@ -7,28 +7,45 @@ async with Bridge.open(lines, devices, profiles_dir=Path("config/devices"), emit
     await bridge.lock("door_lock").release(5.0)
 ```
 Events of all devices come through `emit`, on the loop. Opening never waits for hardware: a line that is not
-there is told as HealthChanged and opened when it comes.
+there is told as HealthChanged and opened when it comes. How each device does on its line is told, too: as
+readings of the device (`statistics.py`).
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from pydantic import TypeAdapter, ValidationError
 
 from firmware_bridge.bus import Bus
-from firmware_bridge.capabilities import Driver, Emit, Lock, Sensor, Sign
+from firmware_bridge.capabilities import (
+    Camera,
+    Control,
+    Driver,
+    Emit,
+    Flashable,
+    Identifiable,
+    Locator,
+    Lock,
+    Reader,
+    Sensor,
+    Sign,
+)
+from firmware_bridge.capture import Tap
 from firmware_bridge.clock import Clock
-from firmware_bridge.config import DeviceConfig, Devices, LineConfig, Lines
-from firmware_bridge.drivers import DRIVERS, Capability, DriverContext, LineUse, Options
+from firmware_bridge.config import BUS_KINDS, DeviceConfig, Devices, LineConfig, Lines
+from firmware_bridge.drivers import DRIVERS, SESSIONS, Capability, DriverContext, LineUse, Options
 from firmware_bridge.exchange import DeviceStats
 from firmware_bridge.line import Line
 from firmware_bridge.profiles import DeviceProfile, ProfileError, error_lines, load
+from firmware_bridge.secrets import NoSecrets, Secrets
+from firmware_bridge.session import Counted, Session, SessionContext
+from firmware_bridge.statistics import STATISTICS_PERIOD_S, tell_statistics
 
 Service = tuple[str, Callable[[], Awaitable[None]]]
 
@@ -65,9 +82,19 @@ class _Checked:
 class Bridge:
     """Open devices by name. Made by `Bridge.open`."""
 
-    def __init__(self, buses: dict[str, Bus], devices: dict[str, BridgeDevice]) -> None:
-        self._buses = buses
+    def __init__(
+        self,
+        carriers: dict[str, Bus | Session],
+        devices: dict[str, BridgeDevice],
+        emit: Emit,
+        clock: Clock,
+        statistics_s: float,
+    ) -> None:
+        self._carriers = carriers
         self.devices = devices
+        self._emit = emit
+        self._clock = clock
+        self._statistics_s = statistics_s
 
     @classmethod
     @asynccontextmanager
@@ -80,75 +107,112 @@ class Bridge:
         emit: Emit,
         clock: Clock,
         rng: random.Random | None = None,
+        secrets: Secrets | None = None,
+        taps: Mapping[str, Tap] | None = None,
+        statistics_s: float = STATISTICS_PERIOD_S,
     ) -> AsyncIterator[Bridge]:
-        """Make buses and drivers; nothing is opened before the services run.
+        """Make buses, sessions and drivers; nothing is opened before the services run.
 
-        Raises BridgeConfigError with every mistake. Cancel the services before leaving the context.
+        `taps` hear, by the name of a line, every byte of it. Raises BridgeConfigError with every mistake. Cancel
+        the services before leaving the context.
         """
         checked, errors = _check(lines, devices, profiles_dir)
         if errors:
             raise BridgeConfigError(errors)
         rng = rng or random.Random()
-        buses = {
-            name: Bus(Line(name, config, clock=clock, rng=rng), gap_s=config.gap_s, clock=clock, rng=rng)
-            for name, config in lines.items()
-        }
-        lock_buses = {
-            device.line: buses[device.line]
-            for device in devices.values()
-            if Capability.LOCK in DRIVERS[device.driver].capabilities
-        }
-
-        def expect_release() -> None:
-            for bus in lock_buses.values():
-                bus.keep_clear(EXPECT_RELEASE_S)
-
+        secrets = secrets or NoSecrets()
+        carriers: dict[str, Bus | Session] = {}
+        for name, config in lines.items():
+            if config.kind in BUS_KINDS:
+                line = Line(name, config, clock=clock, rng=rng, tap=(taps or {}).get(name))
+                carriers[name] = Bus(line, gap_s=config.gap_s, clock=clock, rng=rng)
+            else:
+                carriers[name] = SESSIONS[config.kind](SessionContext(name, config, clock, rng, secrets))
+        expect_release = _keeping_clear(carriers, devices)
         opened: dict[str, BridgeDevice] = {}
-        for name, config in devices.items():
-            row = DRIVERS[config.driver]
+        for name, device in devices.items():
+            row = DRIVERS[device.driver]
             context = DriverContext(
                 name=name,
-                bus=buses[config.line],
-                address=config.address,
+                address=device.address,
                 options=checked[name].options,
                 profile=checked[name].profile,
+                line=lines[device.line],
+                carrier=carriers[device.line],
                 emit=emit,
                 clock=clock,
+                rng=rng,
+                secrets=secrets,
                 expect_release=expect_release,
             )
-            opened[name] = BridgeDevice(name, config, row.capabilities, checked[name].profile, row.factory(context))
-        yield cls(buses, opened)
+            opened[name] = BridgeDevice(name, device, row.capabilities, checked[name].profile, row.factory(context))
+        yield cls(carriers, opened, emit, clock, statistics_s)
 
     @property
     def services(self) -> list[Service]:
         """What must run for as long as the bridge is open, each kept alive on its own."""
-        lines: list[Service] = [(f"line:{name}", bus.run) for name, bus in self._buses.items()]
-        return lines + [(f"device:{name}", device.driver.run) for name, device in self.devices.items()]
+        lines: list[Service] = [(f"line:{name}", carrier.run) for name, carrier in self._carriers.items()]
+        devices: list[Service] = [(f"device:{name}", device.driver.run) for name, device in self.devices.items()]
+        return [*lines, *devices, ("statistics", self._tell_statistics)]
+
+    # Each raises KeyError for a name that is not there, or of a device that cannot do it.
 
     def lock(self, name: str) -> Lock:
-        """The lock of that name. Raises KeyError for a name that is no lock's."""
-        driver = self.devices[name].driver
-        if not isinstance(driver, Lock):
-            raise KeyError(f"{name} is no lock")
-        return driver
+        return cast(Lock, self._able(name, Lock))
 
     def sign(self, name: str) -> Sign:
-        """The sign of that name. Raises KeyError for a name that is no sign's."""
-        driver = self.devices[name].driver
-        if not isinstance(driver, Sign):
-            raise KeyError(f"{name} is no sign")
-        return driver
+        return cast(Sign, self._able(name, Sign))
 
     def sensor(self, name: str) -> Sensor:
-        """The sensor of that name. Raises KeyError for a name that is no sensor's."""
-        driver = self.devices[name].driver
-        if not isinstance(driver, Sensor):
-            raise KeyError(f"{name} is no sensor")
-        return driver
+        return cast(Sensor, self._able(name, Sensor))
+
+    def reader(self, name: str) -> Reader:
+        return cast(Reader, self._able(name, Reader))
+
+    def control(self, name: str) -> Control:
+        return cast(Control, self._able(name, Control))
+
+    def locator(self, name: str) -> Locator:
+        return cast(Locator, self._able(name, Locator))
+
+    def camera(self, name: str) -> Camera:
+        return cast(Camera, self._able(name, Camera))
+
+    def identifiable(self, name: str) -> Identifiable:
+        return cast(Identifiable, self._able(name, Identifiable))
+
+    def flashable(self, name: str) -> Flashable:
+        return cast(Flashable, self._able(name, Flashable))
+
+    def _able(self, name: str, capability: type[Any]) -> Driver:
+        if not isinstance(self.devices[name].driver, capability):
+            raise KeyError(f"{name} is no {capability.__name__.lower()}")
+        return self.devices[name].driver
 
     def stats(self, device: str) -> DeviceStats:
-        """Counts and latencies of one device on its line."""
-        return self._buses[self.devices[device].config.line].stats(device)
+        """Counts and latencies of one device."""
+        known = self.devices[device]
+        carrier = self._carriers[known.config.line]
+        if isinstance(carrier, Bus):
+            return carrier.stats(device)
+        return cast(Counted, known.driver).stats
+
+    async def _tell_statistics(self) -> None:
+        await tell_statistics(
+            {name: self.stats(name) for name in self.devices}, self._emit, self._clock, period_s=self._statistics_s
+        )
+
+
+def _keeping_clear(carriers: Mapping[str, Bus | Session], devices: Devices) -> Callable[[], None]:
+    """What a reader calls at every byte: the buses of locks start nothing but lock requests for a moment."""
+    lock_lines = {device.line for device in devices.values() if Capability.LOCK in DRIVERS[device.driver].capabilities}
+    buses = [carrier for name, carrier in carriers.items() if name in lock_lines and isinstance(carrier, Bus)]
+
+    def expect_release() -> None:
+        for bus in buses:
+            bus.keep_clear(EXPECT_RELEASE_S)
+
+    return expect_release
 
 
 def check(lines: Lines, devices: Devices, profiles_dir: Path) -> list[str]:
@@ -185,8 +249,12 @@ def _check_device(device: DeviceConfig, lines: Lines, profiles_dir: Path) -> tup
     if row is None:
         return [f"driver: {device.driver!r} is none of {', '.join(sorted(DRIVERS))}"], None
     errors: list[str] = []
-    if device.line not in lines:
+    line = lines.get(device.line)
+    if line is None:
         errors.append(f"line: there is no line {device.line!r}")
+    elif line.kind not in row.lines:
+        kinds = " or ".join(sorted(f"{kind.value}://" for kind in row.lines))
+        errors.append(f"line: {device.line!r} is {line.kind.value}://, a {device.driver} needs {kinds}")
     profile: DeviceProfile | None = None
     if device.profile is not None:
         try:

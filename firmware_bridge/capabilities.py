@@ -6,8 +6,8 @@ which is called on the event loop and must return at once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
@@ -56,6 +56,29 @@ class InputChanged:
     mono_s: float
 
 
+@dataclass(frozen=True, slots=True)
+class CardRead:
+    """A card was held to a reader. `data` holds `bits` raw bits, the first as the top bit of data[0]."""
+
+    device: str
+    reader: int
+    bits: int
+    data: bytes = field(repr=False)  # it opens doors: never in a log
+    at: datetime
+    mono_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class KeysPressed:
+    """Keys of a reader's keypad, in order: digits, "*" and "#"."""
+
+    device: str
+    reader: int
+    keys: str = field(repr=False)  # it may be a PIN: never in a log
+    at: datetime
+    mono_s: float
+
+
 class Health(StrEnum):
     ONLINE = "online"
     OFFLINE = "offline"
@@ -72,7 +95,7 @@ class HealthChanged:
     mono_s: float
 
 
-DeviceEvent = Reading | Scan | InputChanged | HealthChanged
+DeviceEvent = Reading | Scan | InputChanged | CardRead | KeysPressed | HealthChanged
 Emit = Callable[[DeviceEvent], None]
 
 
@@ -175,6 +198,13 @@ class Sign(Protocol):
         """Show rendered pictures of the sign's size one after another; this is how Chinese is shown."""
         ...
 
+    async def shown(self) -> Sequence[Bitmap | str] | None:
+        """What the device says that it shows, page after page; None where it cannot tell.
+
+        Raises DeviceTimeout or DeviceRefused.
+        """
+        ...
+
 
 @runtime_checkable
 class Sensor(Protocol):
@@ -184,3 +214,159 @@ class Sensor(Protocol):
     def name(self) -> str: ...
 
     async def read(self) -> Sequence[Reading]: ...
+
+
+class Indication(StrEnum):
+    """What a reader tells the person before it, by its light and its buzzer."""
+
+    READY = "ready"
+    GRANTED = "granted"
+    DENIED = "denied"
+    ATTENTION = "attention"  # look here: something is to be done
+
+
+@runtime_checkable
+class Reader(Protocol):
+    """A card reader, perhaps with a keypad. Its `run` emits CardRead and KeysPressed."""
+
+    @property
+    def name(self) -> str: ...
+
+    async def indicate(self, indication: Indication) -> None:
+        """Show it by light and buzzer. Raises DeviceTimeout or DeviceRefused."""
+        ...
+
+
+@runtime_checkable
+class Identifiable(Protocol):
+    """A device that can show a technician which one it is."""
+
+    async def identify(self, for_s: float) -> str:
+        """Blink, beep or click for about `for_s` seconds: what a person now sees or hears.
+
+        Moves no lock. Raises DeviceTimeout or DeviceRefused.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ControlRange:
+    """What a control takes: a number within min..max, one of `words`, or true and false when it has neither."""
+
+    unit: str = ""
+    min: float | None = None
+    max: float | None = None
+    words: tuple[str, ...] = ()
+
+
+@runtime_checkable
+class Control(Protocol):
+    """A device with points that can be set: relays, set temperatures, fan speeds."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def controls(self) -> Mapping[str, ControlRange]:
+        """Point -> what it takes."""
+        ...
+
+    async def set(self, point: str, value: float | bool | str) -> Reading:
+        """Write, then read back: that reading.
+
+        Raises ValueError for an unknown point or a value out of its range, DeviceRefused when the device said no
+        or holds another value than was written, DeviceTimeout.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where the antenna is, WGS-84 degrees; metres. None where the receiver does not say."""
+
+    latitude: float
+    longitude: float
+    altitude_m: float | None
+    accuracy_m: float | None
+    satellites: int | None
+    at: datetime  # UTC, of the fix
+
+
+@runtime_checkable
+class Locator(Protocol):
+    """A receiver that knows where the station stands."""
+
+    @property
+    def name(self) -> str: ...
+
+    async def position(self) -> Position | None:
+        """The last valid fix; None without one, or when it is too old to be true. Never waits for one."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class CameraInfo:
+    """Who made the camera. What it does not say is empty."""
+
+    manufacturer: str = ""
+    model: str = ""
+    firmware: str = ""
+    serial: str = ""
+
+
+@runtime_checkable
+class Camera(Protocol):
+    """A network camera as a device; the pictures themselves are the agent's `video/`."""
+
+    @property
+    def name(self) -> str: ...
+
+    async def info(self) -> CameraInfo: ...
+
+    async def snapshot(self) -> bytes:
+        """One JPEG. Raises DeviceRefused where the camera has none, DeviceTimeout."""
+        ...
+
+    async def stream_url(self) -> str:
+        """The RTSP address of the smallest H.264 stream, without a password."""
+        ...
+
+    async def move(self, pan: float, tilt: float, zoom: float, for_s: float) -> None:
+        """Move with -1..1 of the full speed for `for_s` seconds, then stop; it also stops when cancelled."""
+        ...
+
+    async def stop(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class FirmwareVersion:
+    """What runs on a board: its hardware's id and its version, and whether it is on trial until confirmed."""
+
+    hardware: str
+    version: tuple[int, int, int]
+    confirmed: bool = True
+
+    def __str__(self) -> str:
+        return ".".join(map(str, self.version)) + ("" if self.confirmed else " (on trial)")
+
+
+# Bytes sent, bytes in all.
+Progress = Callable[[int, int], None]
+
+
+@runtime_checkable
+class Flashable(Protocol):
+    """A board whose firmware we can replace."""
+
+    @property
+    def name(self) -> str: ...
+
+    async def firmware(self) -> FirmwareVersion: ...
+
+    async def flash(self, image: bytes, progress: Progress) -> FirmwareVersion:
+        """Send an image that was verified, start it and confirm it: what runs afterwards.
+
+        Raises DeviceRefused while the door is in use, for a wrong image, or when the board went back to the old
+        one; DeviceTimeout.
+        """
+        ...

@@ -1,7 +1,8 @@
-"""One line by its URL: the only code that holds a descriptor. Opens it, reads, writes, opens it again.
+"""One bus line by its URL: the only code that holds its descriptor. Opens it, reads, writes, opens it again.
 
 A serial port is set up by pyserial. A pty has no baud and no parity: asking one for 8E1 works once and then
-fails with EINVAL, so everything under /dev/pts is opened raw, as 8N1. A TCP line ends in a serial server.
+fails with EINVAL, so everything under /dev/pts is opened raw, as 8N1. A TCP line ends in a serial server or in a
+device with a port of its own. On a UDP line every write is one datagram, and every read hands one on.
 
 The descriptor is non-blocking and read by the loop's `add_reader`; what arrives is stamped with the
 monotonic clock at the read. A serial line is locked (flock) while it is open: a second master on it would
@@ -24,8 +25,9 @@ from typing import Protocol
 
 import serial
 
+from firmware_bridge.capture import Direction, Tap
 from firmware_bridge.clock import Clock
-from firmware_bridge.config import LineConfig, SerialEndpoint, TcpEndpoint, parse_url
+from firmware_bridge.config import BUS_KINDS, LineConfig, SerialEndpoint, TcpEndpoint, UdpEndpoint, parse_url
 
 log = logging.getLogger(__name__)
 
@@ -98,10 +100,15 @@ class _SocketHandle:
 class Line:
     """A line that keeps itself open while `run` runs. Callbacks come on the loop and must return at once."""
 
-    def __init__(self, name: str, config: LineConfig, *, clock: Clock, rng: random.Random) -> None:
+    def __init__(
+        self, name: str, config: LineConfig, *, clock: Clock, rng: random.Random, tap: Tap | None = None
+    ) -> None:
+        if config.kind not in BUS_KINDS:
+            raise ValueError(f"line {name}: {config.url} has no bytes of its own")
         self.name = name
         self.config = config
         self._endpoint = parse_url(config.url)
+        self._tap = tap
         self._clock = clock
         self._rng = rng
         self._handle: _Handle | None = None
@@ -172,7 +179,12 @@ class Line:
                 return _open_character_device(path, self.config)
             case TcpEndpoint(host, port):
                 async with asyncio.timeout(CONNECT_S_MAX):
-                    return _SocketHandle(await _connect(host, port))
+                    return _SocketHandle(await _connect(host, port, socket.SOCK_STREAM))
+            case UdpEndpoint(host, port):
+                async with asyncio.timeout(CONNECT_S_MAX):
+                    return _SocketHandle(await _connect(host, port, socket.SOCK_DGRAM))
+            case _:
+                raise AssertionError(f"{self.config.url} is no bus line")  # barred by the constructor
 
     def _detach(self, loop: asyncio.AbstractEventLoop) -> None:
         handle, self._handle = self._handle, None
@@ -188,12 +200,16 @@ class Line:
         """Send now what the descriptor takes and the rest as it drains. A lost line is told by `on_lost`."""
         if self._handle is None:
             return
+        if self._tap is not None:
+            self._tap(Direction.OUT, data, self._clock.monotonic())
         if self._unsent:
             self._unsent += data
             if len(self._unsent) > WRITE_BUFFER_BYTES_MAX:
                 self._lose(f"{len(self._unsent)} bytes wait and the line takes none")
             return
         sent = self._write_some(self._handle.fd, data)
+        if isinstance(self._endpoint, UdpEndpoint):
+            return  # a datagram goes as a whole or not at all
         if sent < len(data) and self._handle is not None:
             self._unsent += data[sent:]
             asyncio.get_running_loop().add_writer(self._handle.fd, self._writable)
@@ -227,10 +243,14 @@ class Line:
             self._lose(f"reading failed: {error.strerror}")
             return
         if not data:
-            self._lose("the other end closed it")
+            if not isinstance(self._endpoint, UdpEndpoint):  # there, an empty datagram
+                self._lose("the other end closed it")
             return
         self.bytes_read += len(data)
-        self._on_bytes(data, self._clock.monotonic())
+        now_s = self._clock.monotonic()
+        if self._tap is not None:
+            self._tap(Direction.IN, data, now_s)
+        self._on_bytes(data, now_s)
 
     def _lose(self, why: str) -> None:
         if self._lost is not None and not self._lost.done():
@@ -246,15 +266,16 @@ def _open_character_device(path: str, config: LineConfig) -> _Handle:
     return _PtyHandle(real) if real.startswith(PTY_DIRECTORY) else _SerialHandle(path, config)
 
 
-async def _connect(host: str, port: int) -> socket.socket:
+async def _connect(host: str, port: int, kind: socket.SocketKind) -> socket.socket:
     loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    family, kind, protocol, _, address = found[0]
+    found = await loop.getaddrinfo(host, port, type=kind)
+    family, _, protocol, _, address = found[0]
     connection = socket.socket(family, kind, protocol)
     try:
         connection.setblocking(False)
         await loop.sock_connect(connection, address)
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if kind is socket.SOCK_STREAM:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     except BaseException:
         connection.close()
         raise

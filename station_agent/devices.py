@@ -32,7 +32,7 @@ def device_state(change: HealthChanged) -> DeviceState:
 
 def line_config(row: LineRow) -> LineConfig:
     """Raises pydantic.ValidationError for a url that no line has."""
-    return LineConfig(url=row.url, baud=row.baud, parity=row.parity)
+    return LineConfig.model_validate(row.model_dump(exclude_unset=True))
 
 
 def device_config(row: DeviceRow) -> DeviceConfig:

@@ -24,7 +24,17 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from sqlite_utils import Database
 
 from firmware_bridge.bridge import Bridge
-from firmware_bridge.capabilities import DeviceEvent, Health, HealthChanged, InputChanged, Reading, Scan
+from firmware_bridge.capabilities import (
+    CardRead,
+    DeviceEvent,
+    Health,
+    HealthChanged,
+    InputChanged,
+    KeysPressed,
+    Reading,
+    Scan,
+)
+from firmware_bridge.secrets import SecretDirectory
 from station_agent.access import ledger
 from station_agent.access import roster_store as rosters
 from station_agent.access.decide import FaceAttempt, Policy
@@ -182,6 +192,8 @@ class Station:
                 self._telemetry.take(event)
             case HealthChanged():
                 self._health_changed(event)
+            case CardRead() | KeysPressed():
+                self._reject(event.device, "cards and keypads open no door at this station yet")
             case _:
                 assert_never(event)
 
@@ -396,6 +408,7 @@ async def open_station(settings: Settings) -> AsyncIterator[Station]:
             profiles_dir=settings.profiles_dir,
             emit=station.on_event,
             clock=clock,
+            secrets=SecretDirectory(settings.key_dir / "devices"),
         ) as bridge:
             await station.assemble(bridge)
             yield station

@@ -1,6 +1,7 @@
 """Owns what the tests take from the machine's own packages, where it is a Debian and we are root.
 
-peers     gcc and libmodbus compile the independent Modbus slave of the contract tests
+peers     what the contract tests of the bridge hold our drivers against: libmodbus and mbpoll, an AVR compiler
+          and simulator for the door board's firmware, lrzsz for its upload, NUT's server
 browser   a Chromium and a Chinese font, for the browser tests
 """
 
@@ -13,7 +14,11 @@ from deploy.bootstrap import processes
 from deploy.bootstrap.console import Console
 from deploy.bootstrap.places import Places
 
-PEERS = ("gcc", "libc6-dev", "pkg-config", "libmodbus-dev")
+PEERS = (
+    *("gcc", "libc6-dev", "pkg-config", "libmodbus-dev", "mbpoll"),
+    *("gcc-avr", "binutils-avr", "avr-libc", "simavr", "libsimavr-dev", "libelf-dev", "lrzsz", "socat"),
+    *("nut-server", "nut-client"),
+)
 FONT = "fonts-noto-cjk"
 BROWSER = "chromium"
 

@@ -1,11 +1,19 @@
-"""Every driver there is. A row here, a codec, a simulator and a paragraph of docs make a driver."""
+"""Every driver there is. A row here, a codec, a simulator and a paragraph of docs make a driver.
+
+A driver's module must be cheap to import: a station imports all of them and uses a few. A library is imported
+by the function that needs it.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from firmware_bridge.config import BYTE_STREAMS, LineKind
 from firmware_bridge.drivers import alpha_sign, modbus, scanner
 from firmware_bridge.drivers.base import Capability, DriverContext, DriverRow, LineUse, Options
+from firmware_bridge.session import Session, SessionContext
 
-__all__ = ["DRIVERS", "Capability", "DriverContext", "DriverRow", "LineUse", "Options"]
+__all__ = ["DRIVERS", "SESSIONS", "Capability", "DriverContext", "DriverRow", "LineUse", "Options"]
 
 DRIVERS: dict[str, DriverRow] = {
     "modbus_lock": DriverRow(
@@ -14,6 +22,7 @@ DRIVERS: dict[str, DriverRow] = {
         factory=modbus.ModbusLock,
         check=modbus.check_lock,
         needs_profile=True,
+        lines=BYTE_STREAMS,
         line_use=LineUse.SHARED,
         summary="Modbus RTU relay board wired to a lock, a door contact and buttons",
     ),
@@ -23,6 +32,7 @@ DRIVERS: dict[str, DriverRow] = {
         factory=modbus.ModbusSensor,
         check=modbus.check_sensor,
         needs_profile=True,
+        lines=BYTE_STREAMS,
         line_use=LineUse.SHARED,
         summary="Modbus RTU device whose points stand in a device profile",
     ),
@@ -32,6 +42,7 @@ DRIVERS: dict[str, DriverRow] = {
         factory=scanner.SerialScanner,
         check=scanner.check_scanner,
         needs_profile=False,
+        lines=BYTE_STREAMS,
         line_use=LineUse.ALONE,
         summary="QR scanner that types texts on a serial line",
     ),
@@ -41,7 +52,11 @@ DRIVERS: dict[str, DriverRow] = {
         factory=alpha_sign.AlphaSign,
         check=alpha_sign.check_sign,
         needs_profile=False,
+        lines=BYTE_STREAMS,
         line_use=LineUse.ALONE,
         summary="Alpha / BetaBrite LED sign",
     ),
 }
+
+# What keeps the connection of a line that has no bus.
+SESSIONS: dict[LineKind, Callable[[SessionContext], Session]] = {}

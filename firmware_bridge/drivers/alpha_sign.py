@@ -104,6 +104,10 @@ class AlphaSign:
         commands.append(alpha.WriteText(TEXT_LABEL, tuple(calls)))
         await self._show(tuple(commands))
 
+    async def shown(self) -> Sequence[Bitmap | str] | None:
+        """None: what the sign holds is not read back."""
+        return None
+
     async def run(self) -> None:
         """Ask the sign every `check_s` whether it is well; show again what it may have lost while silent."""
         if not self._options.confirm:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
 from firmware_bridge.bus import Bus
 from firmware_bridge.capabilities import Driver, Emit, Health, HealthChanged
 from firmware_bridge.clock import Clock
+from firmware_bridge.config import LineConfig, LineKind
 from firmware_bridge.exchange import HealthListener
 from firmware_bridge.profiles import DeviceProfile
+from firmware_bridge.secrets import Secrets
+from firmware_bridge.session import Session
+
+S = TypeVar("S")
 
 
 class Options(BaseModel):
@@ -28,6 +35,14 @@ class Capability(StrEnum):
     SCANNER = "scanner"
     SENSOR = "sensor"
     SIGN = "sign"
+    READER = "reader"
+    KEYPAD = "keypad"
+    TAMPER = "tamper"
+    CONTROL = "control"
+    LOCATOR = "locator"
+    CAMERA = "camera"
+    IDENTIFY = "identify"
+    FIRMWARE = "firmware"
 
 
 class LineUse(StrEnum):
@@ -35,6 +50,7 @@ class LineUse(StrEnum):
 
     SHARED = "shared"  # speaks only when asked, briefly
     ALONE = "alone"  # speaks unasked, or holds the line for seconds
+    MANY = "many"  # shares a connection; devices are told apart by their options, not by an address
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +58,28 @@ class DriverContext:
     """All that a driver may use. `options` is an instance of its row's model."""
 
     name: str
-    bus: Bus
     address: int
     options: Options
     profile: DeviceProfile | None
+    line: LineConfig
+    carrier: Bus | Session  # what the line became: see `bus` and `session`
     emit: Emit
     clock: Clock
+    rng: random.Random
+    secrets: Secrets
     # A reader says at every byte that someone is at the door; the lines of locks are then kept clear.
     expect_release: Callable[[], None]
+
+    @property
+    def bus(self) -> Bus:
+        """The arbiter of a bus line. The row's `lines` make sure that it is one."""
+        assert isinstance(self.carrier, Bus)
+        return self.carrier
+
+    def session(self, kind: type[S]) -> S:
+        """The connection of a session line. The row's `lines` make sure that it is one."""
+        assert isinstance(self.carrier, kind)
+        return self.carrier
 
     def health_listener(self) -> HealthListener:
         def told(health: Health, detail: str) -> None:
@@ -70,5 +100,6 @@ class DriverRow:
     factory: Callable[[DriverContext], Driver]
     check: Callable[[int, Options, DeviceProfile | None], list[str]]
     needs_profile: bool
+    lines: frozenset[LineKind]
     line_use: LineUse
     summary: str

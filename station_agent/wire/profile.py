@@ -29,11 +29,14 @@ class StationRow(Wire):
 
 
 class LineRow(Wire):
-    """A serial port, pty or TCP endpoint that devices share. `url` as line.py reads it."""
+    """A serial port, pty or network end that devices share. `url` and its kinds are the hardware side's."""
 
     url: str = Field(min_length=1)
     baud: int = Field(default=9600, ge=300, le=1_000_000)
+    data_bits: Literal[7, 8] = 8
     parity: Literal["N", "E", "O"] = "N"
+    stop_bits: Literal[1, 2] = 1
+    gap_ms: float | None = Field(default=None, ge=0, le=1000, description="silence between two frames")
 
 
 class DeviceRow(Wire):

@@ -21,6 +21,8 @@ from firmware_bridge.bridge import Bridge
 from firmware_bridge.capabilities import HealthChanged, InputChanged, Reading, Scan
 from firmware_bridge.clock import SystemClock
 from firmware_bridge.config import LineConfig
+from firmware_bridge.secrets import SecretDirectory
+from firmware_bridge.simulators.base import SimulatorContext
 from firmware_bridge.simulators.paced_pty import PacedPty
 
 ROOT = Path(__file__).parents[3]
@@ -53,6 +55,12 @@ def _peer_python(name):
 
 
 @pytest.fixture(scope="session")
+def peer_python():
+    """`peer_python("pymodbus")`: the Python of that peer's environment."""
+    return _peer_python
+
+
+@pytest.fixture(scope="session")
 def pymodbus_python():
     return _peer_python("pymodbus")
 
@@ -60,6 +68,27 @@ def pymodbus_python():
 @pytest.fixture(scope="session")
 def alphasignpy_python():
     return _peer_python("alphasignpy")
+
+
+@pytest.fixture(scope="session")
+def needs_program():
+    """`needs_program("mbpoll", package="mbpoll")`: where it is; skips with how to install it where it is not."""
+
+    def find(program, *, package):
+        found = shutil.which(program, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
+        if found is None:
+            pytest.skip(f"no {program} here: apt install {package}")
+        return Path(found)
+
+    return find
+
+
+@pytest.fixture
+def simulator_context(tmp_path):
+    """Links, secrets and profiles for a simulated device."""
+    links = tmp_path / "lines"
+    links.mkdir()
+    return SimulatorContext(links, random.Random(9), SecretDirectory(tmp_path / "keys"), PROFILES)
 
 
 @pytest.fixture(scope="session")
@@ -170,10 +199,10 @@ class OpenBridge:
 
 
 @asynccontextmanager
-async def open_bridge(lines, devices, *, profiles_dir=PROFILES):
+async def open_bridge(lines, devices, *, profiles_dir=PROFILES, **more):
     told = OpenBridge()
     async with Bridge.open(
-        lines, devices, profiles_dir=profiles_dir, emit=told.emit, clock=SystemClock(), rng=random.Random(3)
+        lines, devices, profiles_dir=profiles_dir, emit=told.emit, clock=SystemClock(), rng=random.Random(3), **more
     ) as bridge:
         told.bridge = bridge
         services = [asyncio.create_task(run(), name=name) for name, run in bridge.services]

@@ -11,6 +11,9 @@ import pytest
 from hypothesis import settings
 
 from firmware_bridge.bus import Bus
+from firmware_bridge.config import LineConfig
+from firmware_bridge.drivers.base import DriverContext
+from firmware_bridge.secrets import NoSecrets
 
 # How long an example takes is the machine's business; pytest-timeout bounds it.
 settings.register_profile("no-deadline", deadline=None)
@@ -121,3 +124,25 @@ def clock() -> LoopClock:
 def bus(port: MemoryPort, clock: LoopClock) -> Bus:
     """A bus on the memory port with a gap of 4 ms; `port.open()` brings the line up."""
     return Bus(port, gap_s=0.004, clock=clock, rng=random.Random(7))
+
+
+@pytest.fixture
+def make_context(bus: Bus, clock: LoopClock) -> Callable[..., DriverContext]:
+    """`make_context(options, emit=events.append)`: a driver's context on the memory port."""
+
+    def make(options: Any, **changes: Any) -> DriverContext:
+        given: dict[str, Any] = {
+            "name": "it",
+            "address": 1,
+            "profile": None,
+            "line": LineConfig(url="/dev/memory"),
+            "carrier": bus,
+            "emit": lambda event: None,
+            "clock": clock,
+            "rng": random.Random(11),
+            "secrets": NoSecrets(),
+            "expect_release": lambda: None,
+        }
+        return DriverContext(options=options, **(given | changes))
+
+    return make

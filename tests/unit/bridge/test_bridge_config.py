@@ -8,7 +8,16 @@ from pydantic import ValidationError
 
 from firmware_bridge.bridge import Bridge, BridgeConfigError, check, driver_options_schema
 from firmware_bridge.clock import SystemClock
-from firmware_bridge.config import DeviceConfig, LineConfig, SerialEndpoint, TcpEndpoint, parse_url
+from firmware_bridge.config import (
+    DeviceConfig,
+    FileEndpoint,
+    LineConfig,
+    SerialEndpoint,
+    ServiceEndpoint,
+    TcpEndpoint,
+    UdpEndpoint,
+    parse_url,
+)
 from firmware_bridge.drivers import DRIVERS
 
 PROFILES = Path(__file__).parents[3] / "config" / "devices"
@@ -95,6 +104,7 @@ async def test_a_bridge_gives_capabilities_by_name_and_refuses_others():
         assert [name for name, _ in bridge.services] == [
             *(f"line:{name}" for name in LINES),
             *(f"device:{name}" for name in devices),
+            "statistics",
         ]
         for wrong in (bridge.lock, bridge.sensor):
             with pytest.raises(KeyError):
@@ -110,16 +120,48 @@ async def test_a_bridge_gives_capabilities_by_name_and_refuses_others():
         ("/dev/pts/4", SerialEndpoint("/dev/pts/4")),
         ("tcp://10.0.0.5:4001", TcpEndpoint("10.0.0.5", 4001)),
         ("tcp://[::1]:4001", TcpEndpoint("::1", 4001)),
+        ("modbus-tcp://10.0.0.6", TcpEndpoint("10.0.0.6", 502)),
+        ("udp://10.0.0.7:60000", UdpEndpoint("10.0.0.7", 60000)),
+        ("mqtt://broker", ServiceEndpoint("broker", 1883, "")),
+        ("onvif://10.0.0.8/onvif/device_service", ServiceEndpoint("10.0.0.8", 80, "/onvif/device_service")),
+        ("fb:///dev/fb0", FileEndpoint("/dev/fb0")),
+        ("hub75://local", FileEndpoint("")),
     ],
 )
 def test_a_url_says_where_a_line_is(url, endpoint):
     assert parse_url(url) == endpoint
 
 
-@pytest.mark.parametrize("url", ["", "ttyUSB0", "tcp://host", "tcp://host:99999", "http://host:1", "serial://ttyUSB0"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("", "ttyUSB0", "tcp://host", "tcp://host:99999", "http://host:1", "serial://ttyUSB0", "tcp://host:1/path"),
+        *("udp://host", "fb://dev/fb0", "hub75://elsewhere", "mqtt://host?tls=no", "esphome://"),
+    ],
+)
 def test_a_url_that_is_none_says_what_is(url):
     with pytest.raises(ValidationError, match=r"tty|Port|write serial"):
         LineConfig(url=url)
+
+
+def test_a_password_in_a_url_is_refused_and_not_repeated():
+    with pytest.raises(ValueError, match="options of the device name the secret") as told:
+        parse_url("mqtt://station:hunter2@broker")
+    assert "hunter2" not in str(told.value)
+
+
+def test_a_device_on_a_line_of_another_kind_is_told_which_it_needs():
+    lines = {"air": LineConfig(url="mqtt://broker")}
+    assert check(lines, {"it": changed(SENSOR, line="air")}, PROFILES) == [
+        "devices.it.line: 'air' is mqtt://, a modbus_sensor needs serial:// or tcp://"
+    ]
+
+
+def test_bytes_take_time_on_a_wire_and_behind_a_serial_server_whose_baud_is_given():
+    assert LineConfig(url="/x", baud=9600).byte_s == pytest.approx(10 / 9600)
+    assert LineConfig(url="tcp://server:4001", baud=9600).byte_s == pytest.approx(10 / 9600)
+    assert LineConfig(url="tcp://device:3493").byte_s == 0
+    assert LineConfig(url="udp://device:60000").gap_s == 0
 
 
 def test_the_gap_is_three_and_a_half_characters_and_never_under_its_floor():

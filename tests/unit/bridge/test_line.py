@@ -12,20 +12,25 @@ import pytest
 from firmware_bridge.clock import SystemClock
 from firmware_bridge.config import LineConfig
 from firmware_bridge.line import WRITE_BUFFER_BYTES_MAX, Line
+from firmware_bridge.simulators.paced_net import PacedTcp, PacedUdp
 
 
 class Watched:
-    """A line and what it told."""
+    """A line and what it told, its tap included."""
 
     def __init__(self, url, **settings):
         config = LineConfig(url=str(url), **settings)
-        self.line = Line("test", config, clock=SystemClock(), rng=random.Random(1))
+        self.tapped = []
+        self.line = Line("test", config, clock=SystemClock(), rng=random.Random(1), tap=self._tap)
         self.data = bytearray()
         self.arrivals = []
         self.openings = 0
         self.losses = []
         self._changed = asyncio.Event()
         self.line.bind(self._bytes, self._open, self._lost)
+
+    def _tap(self, direction, data, mono_s):
+        self.tapped.append((direction.value, data))
 
     def _bytes(self, data, mono_s):
         self.data += data
@@ -196,6 +201,54 @@ async def test_a_tcp_line_is_a_line():
         await watched.until(lambda: watched.losses)
         assert bytes(watched.data) == b"pong"
         assert watched.losses[0] == "the other end closed it"
+        assert watched.tapped == [(">", b"ping"), ("<", b"pong")]
+
+
+async def test_a_udp_line_carries_datagrams_whole_and_survives_an_empty_one():
+    device = PacedUdp("device", rng=random.Random(1))
+    heard = []
+    device.listen(lambda data, first_byte_s: heard.append(data))
+    device.listen(lambda data, first_byte_s: device.send(data[::-1]))
+    async with running(device.open()) as watched:
+        await watched.until(lambda: watched.openings)
+        watched.line.write(b"one")
+        watched.line.write(b"two")
+        await watched.until(lambda: len(watched.arrivals) == 2)
+        assert heard == [b"one", b"two"]
+        assert [data for direction, data in watched.tapped if direction == "<"] == [b"eno", b"owt"]
+        device.send_to(b"", device._partner)
+        watched.line.write(b"three")
+        await watched.until(lambda: len(watched.arrivals) == 3)
+        device.close()
+        watched.line.write(b"four")
+        await watched.until(lambda: watched.losses)
+        assert "refused" in watched.losses[0]
+        device.open()
+        await watched.until(lambda: watched.openings == 2)
+    device.close()
+
+
+async def test_a_simulated_device_on_tcp_keeps_its_port_and_serves_the_newest():
+    device = PacedTcp("device", rng=random.Random(1))
+    device.listen(lambda data, first_byte_s: device.send(b"<" + data))
+    url = device.open()
+    async with running(url) as watched:
+        await watched.until(lambda: watched.openings)
+        watched.line.write(b"hello")
+        await watched.until(lambda: bytes(watched.data) == b"<hello")
+        device.close()
+        await watched.until(lambda: watched.losses)
+        assert device.open() == url
+        await watched.until(lambda: watched.openings == 2)
+        async with running(url) as newer:
+            await watched.until(lambda: len(watched.losses) >= 2)
+            await newer.until(lambda: newer.openings)
+    device.close()
+
+
+def test_a_line_without_bytes_of_its_own_is_refused():
+    with pytest.raises(ValueError, match="no bytes of its own"):
+        Line("it", LineConfig(url="mqtt://broker"), clock=SystemClock(), rng=random.Random(1))
 
 
 async def test_a_serial_port_is_set_up_by_pyserial(pty, monkeypatch):

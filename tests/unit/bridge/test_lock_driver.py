@@ -5,11 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from firmware_bridge.bus import Bus
 from firmware_bridge.capabilities import DeviceRefused, DeviceTimeout, InputChanged, LockStatus
 from firmware_bridge.codecs import modbus_rtu as modbus
 from firmware_bridge.codecs.modbus_rtu import Function
-from firmware_bridge.drivers import DriverContext
 from firmware_bridge.drivers.modbus import SECURE_ATTEMPTS_MAX, LockOptions, ModbusLock
 from firmware_bridge.profiles import load
 
@@ -53,15 +51,13 @@ def board(port):
 
 
 @pytest.fixture
-def make_lock(bus: Bus, clock):
+def make_lock(make_context):
     """A lock on the memory port, by the name of its device profile; with the events that it emits."""
 
     def make(profile, **options):
         events = []
         wiring = LockOptions(**({"contact": 0, "buttons": {"face": 1}} | options))
-        context = DriverContext(
-            "lock", bus, UNIT, wiring, load(PROFILES, profile), events.append, clock, expect_release=lambda: None
-        )
+        context = make_context(wiring, name="lock", address=UNIT, profile=load(PROFILES, profile), emit=events.append)
         return ModbusLock(context), events
 
     return make
