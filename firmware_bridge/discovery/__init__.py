@@ -1,0 +1,1 @@
+"""Finding devices: on serial lines by asking, on networks by their discovery protocols."""
