@@ -52,6 +52,7 @@ CHECKS = (
     Check("web", "vitest", ("test",)),
     Check("unit", "pytest", ("tests/unit",)),
     Check("contract", "pytest", ("tests/contract",)),
+    Check("fuzz", "pytest", ("tests/fuzz",), quick=False),
     Check("integration", "pytest", ("tests/integration",), quick=False),
     Check("faults", "pytest", ("tests/faults",), quick=False),
     Check("browser", "pytest", ("tests/browser",)),

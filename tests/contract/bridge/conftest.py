@@ -1,7 +1,6 @@
 """Independent peers for the bridge's contract tests, and a bridge that is opened on whatever line they are on.
 
-PyPI peers live in environments of their own under `.venvs/` (several collide on import), made once from the
-locks in `tests/contract/peers/` and kept until a lock changes. The libmodbus slave is compiled by gcc.
+PyPI peers live in environments of their own (`tests/harness/peers.py`). The libmodbus slave is compiled by gcc.
 """
 
 import asyncio
@@ -10,7 +9,6 @@ import os
 import random
 import shutil
 import subprocess
-import sys
 import tty
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -24,50 +22,29 @@ from firmware_bridge.config import LineConfig
 from firmware_bridge.secrets import SecretDirectory
 from firmware_bridge.simulators.base import SimulatorContext
 from firmware_bridge.simulators.paced_pty import PacedPty
+from tests.harness import peers as environments
+from tests.harness.peers import ENVIRONMENTS, LOCKS, ROOT
 
-ROOT = Path(__file__).parents[3]
 PROFILES = ROOT / "config" / "devices"
-PEERS = ROOT / "tests" / "contract" / "peers"
-ENVIRONMENTS = ROOT / ".venvs"
-INSTALL_S_MAX = 300
+PEERS = LOCKS
 WAIT_S = 30.0
 BITS_PER_BYTE = 10
-
-
-def _peer_python(name):
-    """The Python of a peer's own environment, made from its lock when it is not there or the lock changed."""
-    lock = PEERS / f"{name}.txt"
-    home = ENVIRONMENTS / name
-    stamp = home / "made-from"
-    digest = hashlib.sha256(lock.read_bytes() + sys.version.encode()).hexdigest()
-    python = home / "bin" / "python"
-    if python.exists() and stamp.exists() and stamp.read_text() == digest:
-        return python
-    uv = Path(sys.executable).parent / "uv"
-    command = str(uv) if uv.exists() else "uv"
-    for step in (
-        ["venv", "--quiet", "--clear", "--python", sys.executable, str(home)],
-        ["pip", "install", "--quiet", "--require-hashes", "--python", str(python), "-r", str(lock)],
-    ):
-        subprocess.run([command, *step], check=True, timeout=INSTALL_S_MAX)
-    stamp.write_text(digest)
-    return python
 
 
 @pytest.fixture(scope="session")
 def peer_python():
     """`peer_python("pymodbus")`: the Python of that peer's environment."""
-    return _peer_python
+    return environments.peer_python
 
 
 @pytest.fixture(scope="session")
 def pymodbus_python():
-    return _peer_python("pymodbus")
+    return environments.peer_python("pymodbus")
 
 
 @pytest.fixture(scope="session")
 def alphasignpy_python():
-    return _peer_python("alphasignpy")
+    return environments.peer_python("alphasignpy")
 
 
 @pytest.fixture(scope="session")
