@@ -77,6 +77,9 @@ class Port(Protocol):
 
     def write(self, data: bytes) -> None: ...
 
+    @property
+    def local_address(self) -> tuple[str, int] | None: ...
+
     def wire_s(self, count: int) -> float: ...
 
     async def run(self) -> None: ...
@@ -186,17 +189,23 @@ class Bus:
         on_health: HealthListener,
         *,
         listens: Callable[[bytes, float], None] | None = None,
-        answers: bool = True,
+        answers: bool | None = None,
     ) -> None:
         """Name a device of this line.
 
-        `listens` gets every byte that no request is waiting for. A device that listens, or that never
-        `answers`, is held for online while its line is open: nothing better is known of it.
+        `listens` gets every byte that no request is waiting for. A device that is never known to answer is held
+        for online while its line is open, since nothing better is known of it: one that listens, unless it is
+        said that it `answers` as well, and one that does not.
         """
         if device in self._devices:
             raise ValueError(f"{device} is already on line {self.name}")
-        with_line = listens is not None or not answers
+        with_line = listens is not None if answers is None else not answers
         self._devices[device] = _Device(device, policy, on_health, listens, with_line)
+
+    @property
+    def local_address(self) -> tuple[str, int] | None:
+        """Where devices of a network line can send to unasked; None on a serial line and while it is closed."""
+        return self._port.local_address
 
     def stats(self, device: str) -> DeviceStats:
         return self._devices[device].stats

@@ -92,6 +92,7 @@ class _SocketHandle:
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
         self.fd = connection.fileno()
+        self.address: tuple[str, int] = connection.getsockname()[:2]
 
     def close(self) -> None:
         self._connection.close()
@@ -133,6 +134,11 @@ class Line:
     @property
     def is_open(self) -> bool:
         return self._handle is not None
+
+    @property
+    def local_address(self) -> tuple[str, int] | None:
+        """This end of a network line, where a device can send to; None on a serial line and while it is closed."""
+        return self._handle.address if isinstance(self._handle, _SocketHandle) else None
 
     def wire_s(self, count: int) -> float:
         """Seconds that `count` bytes take at the line's baud."""

@@ -64,6 +64,7 @@ class MemoryPort:
 
     def __init__(self) -> None:
         self.name = "memory"
+        self.local_address: tuple[str, int] | None = None
         self.written: list[tuple[float, bytes]] = []
         self.on_write: Callable[[bytes], None] = lambda data: None
         self.hear: Callable[[bytes, float], None] = lambda data, mono_s: None
