@@ -342,7 +342,7 @@ class Bus:
             self._set_timer(wire_s, self._sent)
         else:
             self._state = _State.WAITING
-            self._set_timer(wire_s + job.device.policy.timeout_s, self._timed_out)
+            self._set_timer(wire_s + job.device.policy.timeout_s + job.exchange.reply_s, self._timed_out)
         self._port.write(part)
 
     def _sent(self) -> None:
@@ -393,7 +393,8 @@ class Bus:
         if job.parser.discarded:
             self._attempt_failed("its answer was garbled", bad=True)
         else:
-            self._attempt_failed(f"no answer in {job.device.policy.timeout_s:.3g} s", bad=False)
+            timeout_s = job.device.policy.timeout_s + job.exchange.reply_s
+            self._attempt_failed(f"no answer in {timeout_s:.3g} s", bad=False)
 
     def _attempt_failed(self, why: str, *, bad: bool) -> None:
         job = self._finish()

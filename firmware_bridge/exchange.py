@@ -39,12 +39,14 @@ class ReplyParser(Protocol[T_co]):
 class Exchange(Generic[T]):
     """What goes out, and how the answer is recognised. Without `reply` the device does not answer.
 
-    `parts` are sent with `pause_s` between them.
+    `parts` are sent with `pause_s` between them. An answer that is long on the wire, or that the device takes its
+    time to make, may take `reply_s` beyond the device's timeout.
     """
 
     parts: tuple[bytes, ...]
     reply: Callable[[], ReplyParser[T]] | None
     pause_s: float = 0.0
+    reply_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -154,6 +154,20 @@ def test_a_silent_device_is_retried_and_then_named_in_the_error(run_virtual, bus
     run_virtual(scenario())
 
 
+def test_an_answer_that_is_long_on_the_wire_is_waited_for(run_virtual, bus, port):
+    async def scenario():
+        attach(bus, "sign")
+        echo(port, after_s=2.0)
+        port.open()
+        await asyncio.sleep(1)
+        picture = Exchange((b"picture",), LineOfText, reply_s=3.0)
+        reply = await bus.request("sign", picture, priority=Priority.TELEMETRY, deadline_s=DEADLINE_S)
+        assert reply == "picture\n"
+        assert bus.stats("sign").retries == 0
+
+    run_virtual(scenario())
+
+
 def test_a_silent_device_is_left_alone_and_told_of_once(run_virtual, bus, port):
     async def scenario():
         told = attach(bus, "sensor")
