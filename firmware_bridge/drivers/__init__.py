@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from firmware_bridge.config import BYTE_STREAMS, LineKind
-from firmware_bridge.drivers import alpha_sign, modbus, scanner
+from firmware_bridge.drivers import alpha_sign, dlt645, modbus, scanner
 from firmware_bridge.drivers.base import Capability, DriverContext, DriverRow, LineUse, Options
 from firmware_bridge.session import Session, SessionContext
 
@@ -45,6 +45,16 @@ DRIVERS: dict[str, DriverRow] = {
         lines=BYTE_STREAMS,
         line_use=LineUse.ALONE,
         summary="QR scanner that types texts on a serial line",
+    ),
+    "dlt645_meter": DriverRow(
+        options=dlt645.MeterOptions,
+        capabilities=(Capability.SENSOR,),
+        factory=dlt645.Dlt645Meter,
+        check=dlt645.check_meter,
+        needs_profile=False,
+        lines=BYTE_STREAMS,
+        line_use=LineUse.MANY,
+        summary="DL/T 645-2007 electricity meter",
     ),
     "alpha_sign": DriverRow(
         options=alpha_sign.AlphaSignOptions,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from firmware_bridge.simulators import station_devices
+from firmware_bridge.simulators import dlt645_meter, station_devices
 from firmware_bridge.simulators.base import SimulatorRow
 
 SIMULATORS: dict[str, SimulatorRow] = {
     "modbus_lock": SimulatorRow(station_devices.LockSimulation, "relay board with a door"),
     "modbus_sensor": SimulatorRow(station_devices.ClimateSimulation, "temperature and humidity sensor"),
     "serial_scanner": SimulatorRow(station_devices.ScannerSimulation, "scanner that types what it is shown"),
+    "dlt645_meter": SimulatorRow(dlt645_meter.MeterSimulation, "electricity meter of one phase"),
     "alpha_sign": SimulatorRow(station_devices.AlphaSimulation, "sign of 128 x 16 dots"),
 }
