@@ -70,12 +70,13 @@ class _SerialHandle:
 
 
 class _PtyHandle:
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, baud: int) -> None:
         self.fd = os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
             fcntl.flock(self.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # Not by TCSAFLUSH, which waits for a reader that may never come.
             tty.setraw(self.fd, termios.TCSANOW)
+            _say_baud(self.fd, baud)
             termios.tcflush(self.fd, termios.TCIOFLUSH)
         except termios.error as error:
             os.close(self.fd)
@@ -267,9 +268,18 @@ class Line:
             loop.remove_writer(self._handle.fd)
 
 
+def _say_baud(fd: int, baud: int) -> None:
+    """A pty is as fast as it is; whoever holds its other end can see the baud that was meant."""
+    speed = getattr(termios, f"B{baud}", None)
+    if speed is not None:
+        attributes = termios.tcgetattr(fd)
+        attributes[4] = attributes[5] = speed
+        termios.tcsetattr(fd, termios.TCSANOW, attributes)
+
+
 def _open_character_device(path: str, config: LineConfig) -> _Handle:
     real = os.path.realpath(path)
-    return _PtyHandle(real) if real.startswith(PTY_DIRECTORY) else _SerialHandle(path, config)
+    return _PtyHandle(real, config.baud) if real.startswith(PTY_DIRECTORY) else _SerialHandle(path, config)
 
 
 async def _connect(host: str, port: int, kind: socket.SocketKind) -> socket.socket:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import termios
 import tty
 from pathlib import Path
 
@@ -32,6 +33,8 @@ class PacedPty(PacedWire):
         self._master = -1
         self._slave = -1
         self.path = ""
+        # Bytes between ends of another baud are noise; None takes whatever the agent set.
+        self.baud: int | None = None
 
     def open(self) -> str:
         """Make the pty; the path for the agent."""
@@ -64,11 +67,17 @@ class PacedPty(PacedWire):
         return self._master >= 0
 
     def _put(self, data: bytes) -> int:
-        return os.write(self._master, data)
+        return os.write(self._master, self._as_sampled(data))
+
+    def _as_sampled(self, data: bytes) -> bytes:
+        """What the other end makes of the bits."""
+        if self.baud is None or termios.tcgetattr(self._slave)[4] == getattr(termios, f"B{self.baud}"):
+            return data
+        return self._rng.randbytes(len(data))
 
     def _readable(self) -> None:
         try:
             data = os.read(self._master, READ_BYTES)
         except (BlockingIOError, OSError):
             return
-        self._came(data)
+        self._came(self._as_sampled(data))

@@ -217,6 +217,10 @@ class SimulatedStation:
         """Damage a line's traffic from now on. Raises KeyError for a line that is not there."""
         self._ptys[line].faults = faults
 
+    def demand_baud(self, line: str, baud: int) -> None:
+        """From now on a line of another baud hears and sends noise. Raises KeyError for a line not there."""
+        self._ptys[line].baud = baud
+
     def mute(self, device: str, muted: bool) -> None:
         """Silence one of: lock, sensor, sign. Raises KeyError for another name."""
         mutable: dict[str, RelayBoard | ClimateSensor | SimulatedSign]

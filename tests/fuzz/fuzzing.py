@@ -7,7 +7,6 @@ import subprocess
 import sys
 import sysconfig
 from dataclasses import dataclass
-from pathlib import Path
 
 from tests.harness.peers import ROOT, peer_python
 

@@ -66,4 +66,4 @@ def test_pytest_arguments_without_a_path_run_over_all_tests() -> None:
 def test_every_check_has_a_name_and_a_report_of_its_own() -> None:
     places = Places(Path("/nowhere"))
     assert len({report_of(check, places) for check in CHECKS}) == len(CHECKS)
-    assert {check.name for check in CHECKS if not check.quick} == {"integration", "faults"}
+    assert {check.name for check in CHECKS if not check.quick} == {"fuzz", "integration", "faults"}

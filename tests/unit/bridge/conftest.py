@@ -11,6 +11,7 @@ import pytest
 from hypothesis import settings
 
 from firmware_bridge.bus import Bus
+from firmware_bridge.clock import SystemClock
 from firmware_bridge.config import LineConfig
 from firmware_bridge.drivers.base import DriverContext
 from firmware_bridge.secrets import NoSecrets
@@ -147,3 +148,9 @@ def make_context(bus: Bus, clock: LoopClock) -> Callable[..., DriverContext]:
         return DriverContext(options=options, **(given | changes))
 
     return make
+
+
+@pytest.fixture
+def system_clock() -> SystemClock:
+    """The machine's clock, for what runs on real lines."""
+    return SystemClock()
