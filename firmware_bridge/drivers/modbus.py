@@ -28,7 +28,9 @@ from firmware_bridge.capabilities import (
 from firmware_bridge.codecs import modbus_rtu as modbus
 from firmware_bridge.drivers.base import DriverContext, Options
 from firmware_bridge.exchange import DevicePolicy, Exchange
-from firmware_bridge.profiles import READ_FUNCTION, Block, DeviceProfile, Timing, merge
+from firmware_bridge.merge import RTU_OVERHEAD_BYTES, Block, WireTime, plan
+from firmware_bridge.points import Space
+from firmware_bridge.profiles import DeviceProfile, Timing
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +40,12 @@ LOCK_DEADLINE_S = 1.5
 CONTACT = "contact"
 # Switching off after `hold_s` by the driver is tried this often before it is given up as a device failure.
 SECURE_ATTEMPTS_MAX = 10
+READ_FUNCTION = {
+    Space.COIL: modbus.Function.READ_COILS,
+    Space.DISCRETE: modbus.Function.READ_DISCRETE_INPUTS,
+    Space.HOLDING: modbus.Function.READ_HOLDING_REGISTERS,
+    Space.INPUT: modbus.Function.READ_INPUT_REGISTERS,
+}
 
 
 class ModbusUnit:
@@ -278,7 +286,13 @@ class ModbusSensor:
         self._bus = context.bus
         self._profile = context.profile
         self._told = _ToldOnce()
-        self._blocks = merge(context.profile.points, gap=context.profile.merge_gap)
+        wire = WireTime(
+            context.line.byte_s,
+            context.line.gap_s,
+            context.profile.timing.turnaround_ms / 1000,
+            RTU_OVERHEAD_BYTES,
+        )
+        self._blocks = plan(context.profile.points, context.profile.limits, wire)
         self._emit = context.emit
         self._clock = context.clock
         self._unit = ModbusUnit(context, _policy(context.profile.timing, quarantine_s_max=self.QUARANTINE_S_MAX))
@@ -338,7 +352,7 @@ class ModbusSensor:
         return 2.0 + (1 + timing.retries) * timing.timeout_ms / 1000
 
     def _reading(
-        self, point: str, value: float | bool | None, unit: str, quality: Quality, at: datetime, mono_s: float
+        self, point: str, value: float | bool | str | None, unit: str, quality: Quality, at: datetime, mono_s: float
     ) -> Reading:
         return Reading(self.name, point, value, unit, quality, at, mono_s)
 
