@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from firmware_bridge.config import BYTE_STREAMS, LineKind
-from firmware_bridge.drivers import alpha_sign, dlt645, modbus, scanner
+from firmware_bridge.drivers import alpha_sign, dlt645, modbus, scanner, uhppote
 from firmware_bridge.drivers.base import Capability, DriverContext, DriverRow, LineUse, Options
 from firmware_bridge.session import Session, SessionContext
 
@@ -65,6 +65,16 @@ DRIVERS: dict[str, DriverRow] = {
         lines=BYTE_STREAMS,
         line_use=LineUse.ALONE,
         summary="Alpha / BetaBrite LED sign",
+    ),
+    "uhppote_door": DriverRow(
+        options=uhppote.UhppoteOptions,
+        capabilities=(Capability.LOCK, Capability.CONTACT, Capability.BUTTON, Capability.SENSOR),
+        factory=uhppote.UhppoteDoor,
+        check=uhppote.check_door,
+        needs_profile=False,
+        lines=frozenset({LineKind.UDP}),
+        line_use=LineUse.SHARED,
+        summary="One door of a UHPPOTE door controller",
     ),
 }
 
