@@ -70,6 +70,9 @@ def run(
     camera: Annotated[list[str] | None, typer.Option(help="NAME=URL: another address for a camera")] = None,
     keys: Annotated[Path | None, typer.Option(help="Folder for the station's keys; `keys` beside --state")] = None,
     device_profiles: ProfilesDir = None,
+    capture: Annotated[
+        list[str] | None, typer.Option(help="NAME=FILE: keep what goes over a line; it may hold codes and cards")
+    ] = None,
     status_fd: Annotated[int | None, typer.Option(hidden=True)] = None,
     with_parent: Annotated[int | None, typer.Option(hidden=True)] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v")] = False,
@@ -79,7 +82,11 @@ def run(
         _die_with(with_parent)
     _log(verbose)
     loaded, hub, profiles_dir = load(station, link, device_profiles, _pairs(line, "--line"), _pairs(camera, "--camera"))
-    settings = Settings(loaded, hub, state, keys or state.parent / f"{state.name}-keys", profiles_dir, status_fd)
+    captures = {name: Path(file) for name, file in _pairs(capture, "--capture").items()}
+    if unknown := [name for name in captures if name not in loaded.lines]:
+        raise typer.BadParameter(f"the profile has no line {', '.join(unknown)}", param_hint="--capture")
+    key_dir = keys or state.parent / f"{state.name}-keys"
+    settings = Settings(loaded, hub, state, key_dir, profiles_dir, status_fd, captures)
     raise typer.Exit(asyncio.run(_run(settings)))
 
 
@@ -192,7 +199,7 @@ def _pairs(given: list[str] | None, option: str) -> dict[str, str]:
     for text in given or []:
         name, separator, url = text.partition("=")
         if not separator or not name or not url:
-            raise typer.BadParameter(f"{text!r} is not NAME=URL", param_hint=option)
+            raise typer.BadParameter(f"{text!r} is not NAME=VALUE", param_hint=option)
         pairs[name] = url
     return pairs
 

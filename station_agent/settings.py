@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -60,6 +60,7 @@ class Settings:
     key_dir: Path
     profiles_dir: Path
     status_fd: int | None = None
+    captures: Mapping[str, Path] = field(default_factory=dict)  # name of a line -> file that keeps what goes over it
 
 
 def profiles_dir_of(profile: Path) -> Path:

@@ -14,7 +14,7 @@ import asyncio
 import logging
 import random
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from datetime import datetime, timedelta
 from importlib.metadata import version
 from typing import assert_never
@@ -34,6 +34,7 @@ from firmware_bridge.capabilities import (
     Reading,
     Scan,
 )
+from firmware_bridge.recorder import Recorder
 from firmware_bridge.secrets import SecretDirectory
 from station_agent.access import ledger
 from station_agent.access import roster_store as rosters
@@ -402,16 +403,22 @@ async def open_station(settings: Settings) -> AsyncIterator[Station]:
         spool = await Spool.open(store, clock, boot)
         alarms = await AlarmBoard.open(store, spool)
         station = Station(settings, clock, boot, store, spool, alarms)
-        async with Bridge.open(
-            line_configs(settings.profile),
-            device_configs(settings.profile),
-            profiles_dir=settings.profiles_dir,
-            emit=station.on_event,
-            clock=clock,
-            secrets=SecretDirectory(settings.key_dir / "devices"),
-        ) as bridge:
-            await station.assemble(bridge)
-            yield station
+        with ExitStack() as recorders:
+            taps = {
+                name: recorders.enter_context(Recorder(file, {"line": name})).tap
+                for name, file in settings.captures.items()
+            }
+            async with Bridge.open(
+                line_configs(settings.profile),
+                device_configs(settings.profile),
+                profiles_dir=settings.profiles_dir,
+                emit=station.on_event,
+                clock=clock,
+                secrets=SecretDirectory(settings.key_dir / "devices"),
+                taps=taps,
+            ) as bridge:
+                await station.assemble(bridge)
+                yield station
 
 
 def _load_roster(db: Database) -> HeldRoster | None:

@@ -104,10 +104,10 @@ class Screen:
 
 
 def show(capture: Capture, screen: Screen) -> None:
-    """A capture's rows, with the silences between them."""
+    """A capture's rows, with the silences between them; a change of direction is one."""
     last_s, direction = 0.0, Direction.IN
     for row in capture.rows:
-        if row.at_s - last_s > IDLE_S:
+        if row.at_s - last_s > IDLE_S or row.direction is not direction:
             screen.silence(last_s, direction)
         screen.heard(row.at_s, row.direction, row.data)
         last_s, direction = row.at_s, row.direction

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from firmware_bridge.capture import conversations, parse
+from firmware_bridge.codecs import modbus_rtu as modbus
 from firmware_bridge.simulators.station import SimulatedStation
 from tests.harness.mini_hub import MiniHub, Phone
 from tests.harness.virtual_station import ROOT, VirtualStationProcess
@@ -119,8 +121,15 @@ async def test_a_wrong_link_file_is_one_sentence(
     assert "Traceback" not in text
 
 
+async def test_a_capture_of_a_line_that_is_not_there_is_refused(quiet_profile: Path, tmp_path: Path) -> None:
+    options = ("--station", str(quiet_profile), "--state", str(tmp_path / "s"), "--capture", "roof=/dev/null")
+    code, text = await said(await start("run", *options))
+    assert code == 2
+    assert "the profile has no line roof" in " ".join(text.split())
+
+
 async def test_a_station_without_a_hub_works_alone(quiet_profile: Path, tmp_path: Path) -> None:
-    """No link file: the door is watched, what happens is spooled, and it ends cleanly."""
+    """No link file: the door is watched, what happens is spooled, and it ends cleanly. Its line is captured."""
     ours, theirs = os.pipe()
     lines = tmp_path / "lines"
     lines.mkdir()
@@ -130,7 +139,7 @@ async def test_a_station_without_a_hub_works_alone(quiet_profile: Path, tmp_path
             sys.executable,
             *("-m", "station_agent.cli", "run", "--station", str(quiet_profile), "--state", str(tmp_path / "s")),
             *arguments,
-            *("--status-fd", str(theirs)),
+            *("--status-fd", str(theirs), "--capture", f"door={tmp_path / 'door.cap'}"),
             stderr=asyncio.subprocess.DEVNULL,
             pass_fds=(theirs,),
             cwd=ROOT,
@@ -151,6 +160,9 @@ async def test_a_station_without_a_hub_works_alone(quiet_profile: Path, tmp_path
             process.terminate()
             assert await asyncio.wait_for(process.wait(), 5) == 0
             assert simulation.state().releases == 0
+            asked = [asked for asked, _ in conversations(parse((tmp_path / "door.cap").read_text().splitlines()).rows)]
+            requests = [request for _, request in modbus.RequestParser().feed(b"".join(asked))]
+            assert modbus.Read(modbus.Function.READ_DISCRETE_INPUTS, 0, 2) in requests
         finally:
             transport.close()
             if process.returncode is None:
