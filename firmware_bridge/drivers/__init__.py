@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from firmware_bridge.config import BYTE_STREAMS, LineKind
-from firmware_bridge.drivers import alpha_sign, dlt645, modbus, scanner, uhppote
+from firmware_bridge.drivers import alpha_sign, dlt645, huidu_sign, modbus, scanner, uhppote
 from firmware_bridge.drivers.base import Capability, DriverContext, DriverRow, LineUse, Options
 from firmware_bridge.session import Session, SessionContext
 
@@ -65,6 +65,16 @@ DRIVERS: dict[str, DriverRow] = {
         lines=BYTE_STREAMS,
         line_use=LineUse.ALONE,
         summary="Alpha / BetaBrite LED sign",
+    ),
+    "huidu_sign": DriverRow(
+        options=huidu_sign.HuiduSignOptions,
+        capabilities=(Capability.SIGN, Capability.IDENTIFY, Capability.CONTROL),
+        factory=huidu_sign.HuiduSign,
+        check=huidu_sign.check_sign,
+        needs_profile=False,
+        lines=frozenset({LineKind.TCP}),
+        line_use=LineUse.ALONE,
+        summary="Sign on a Huidu full-colour card",
     ),
     "uhppote_door": DriverRow(
         options=uhppote.UhppoteOptions,
