@@ -1,4 +1,4 @@
-"""Modbus RTU: requests as a device hears them, and replies to whatever was asked."""
+"""Modbus RTU: requests as a device hears them, replies to whatever was asked, and a listener between the two."""
 
 from firmware_bridge.codecs import FrameError
 from firmware_bridge.codecs import modbus_rtu as modbus
@@ -19,11 +19,14 @@ ASKED = (
 
 
 def target(data: bytes) -> None:
-    heard = modbus.RequestParser()
     cut = data[0] % (len(data) + 1) if data else 0
+    sniffer = modbus.Sniffer()
+    seen = [*sniffer.feed(data[:cut]), *sniffer.feed(data[cut:]), *sniffer.idle()]
+    assert b"".join(one.data for one in seen) == data
+    heard = modbus.RequestParser()
     for unit, request in [*heard.feed(data[:cut]), *heard.feed(data[cut:])]:
-        # A count that no frame can carry is heard, and answered by a refusal; it is never sent.
-        if isinstance(request, modbus.Read) and not 1 <= request.count <= modbus.READ_REGISTERS_MAX:
+        # A read of all units, or of more than a frame carries, is heard; we never send one.
+        if isinstance(request, modbus.Read) and (unit == 0 or not 1 <= request.count <= modbus.READ_REGISTERS_MAX):
             continue
         again = modbus.RequestParser().feed(modbus.encode_request(unit, request))
         assert again == [(unit, request)]
