@@ -19,7 +19,7 @@ from firmware_bridge.config import DeviceConfig
 from firmware_bridge.simulators.base import Action, SimulatorContext, WireSimulation
 from firmware_bridge.simulators.paced_net import PacedTcp
 
-PROCESS_ERROR, FILE_CONTENT_ERROR = 2, 14
+PROCESS_ERROR, FILE_CONTENT_ERROR, PARSE_XML_FAILED = 2, 14, 22
 BUSY_ANSWERS = 1  # times that a program is refused while its file is written
 
 
@@ -133,7 +133,7 @@ class SimulatedHuidu:
                     if document is not None:
                         self._answer(xml.decode_request(document))
                 except FrameError:
-                    self._send(huidu.ErrorAnswer(PROCESS_ERROR))
+                    self._send(huidu.ErrorAnswer(PARSE_XML_FAILED))
             case huidu.FileStart(md5, size, file_type, name) if self._receiving is None and self._guid:
                 file = self.files.setdefault(name, CardFile(md5, size, file_type))
                 file.md5, file.size, file.file_type = md5, size, file_type
