@@ -38,7 +38,7 @@ DRIVERS: dict[str, DriverRow] = {
     ),
     "serial_scanner": DriverRow(
         options=scanner.ScannerOptions,
-        capabilities=(Capability.SCANNER,),
+        capabilities=(Capability.SCANNER, Capability.IDENTIFY),
         factory=scanner.SerialScanner,
         check=scanner.check_scanner,
         needs_profile=False,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from firmware_bridge.codecs.scanner_commands import COMMAND_SETS
 from firmware_bridge.config import DeviceConfig
 from firmware_bridge.simulators.alpha_sign import SimulatedSign
 from firmware_bridge.simulators.base import Action, SimulatorContext, WireSimulation
@@ -104,23 +105,28 @@ class ClimateSimulation(WireSimulation):
 
 
 class ScannerSimulation(WireSimulation):
-    """A scanner that types what it is shown."""
+    """A scanner that types what it is shown, and beeps when it is told to."""
 
     BAUD = 115200
+    COMMANDS = "newland"
 
     def __init__(self, context: SimulatorContext) -> None:
         wire = _pty(context, "scanner", self.BAUD)
-        super().__init__(wire, DeviceConfig(driver="serial_scanner", line=self.LINE), {"baud": self.BAUD})
-        self.scanner = QrScanner(wire)
+        device = DeviceConfig(driver="serial_scanner", line=self.LINE, options={"commands": self.COMMANDS})
+        super().__init__(wire, device, {"baud": self.BAUD})
+        self.scanner = QrScanner(wire, commands=COMMAND_SETS[self.COMMANDS])
 
     def mute(self, muted: bool) -> None:
-        """It is never asked."""
+        self.scanner.mute = muted
 
     def state(self) -> dict[str, object]:
-        return {"scans": self.scanner.scans}
+        return {"scans": self.scanner.scans, "beeps": self.scanner.beeps}
 
     def actions(self) -> Mapping[str, Action]:
-        return {"scan": lambda words: self.scanner.scan(" ".join(words))}
+        def scan(words: Sequence[str]) -> None:
+            self.scanner.scan(" ".join(words))
+
+        return {"scan": scan}
 
 
 class AlphaSimulation(WireSimulation):
