@@ -11,15 +11,16 @@ from firmware_bridge.config import DeviceConfig, LineConfig
 from firmware_bridge.discovery.finding import proposed_rows
 from firmware_bridge.discovery.profile_fit import all_profiles, fitted
 from firmware_bridge.discovery.questions import Framing
-from firmware_bridge.discovery.scouts import SCOUTS
+from firmware_bridge.discovery.scouts import LISTENERS, SCOUTS
 from firmware_bridge.discovery.serial_search import Plan, search_line
 from firmware_bridge.simulators.station import SimulatedStation, SimulationConfig
-from tests.contract.bridge.conftest import PROFILES
+from firmware_bridge.simulators.table import SIMULATORS
+from tests.harness.peers import ROOT
 
 pytestmark = pytest.mark.contract
 
+PROFILES = ROOT / "config" / "devices"
 MODBUS = tuple(scout for scout in SCOUTS if scout.protocol == "modbus")
-ALPHA = tuple(scout for scout in SCOUTS if scout.protocol == "alpha")
 
 
 async def test_units_of_a_shared_line_are_found_and_fitted_with_a_profile():
@@ -63,7 +64,29 @@ async def test_the_baud_is_found_where_the_wire_has_another_one(tmp_path):
     assert (baud, unit) == (19200, 2)
 
 
-async def test_a_sign_is_found_on_its_own_line():
-    async with SimulatedStation() as station:
-        found = await search_line(station.lines["sign"], Plan(ALPHA, ()), clock=SystemClock(), rng=random.Random(1))
-    assert [finding.driver for finding in found] == ["alpha_sign"]
+@pytest.mark.parametrize(
+    ("protocol", "driver", "words"),
+    [
+        ("alpha", "alpha_sign", "Alpha"),
+        ("dlt645", "dlt645_meter", "DL/T 645 meter"),
+        ("osdp", "osdp_reader", "OSDP reader at address"),
+        ("at", "at_modem", "modem"),
+        ("nmea", "nmea_gnss", "NMEA"),
+    ],
+)
+async def test_a_device_of_each_protocol_is_found_and_named(protocol, driver, words, simulator_context):
+    async with SIMULATORS[driver].make(simulator_context) as simulation:
+        line = simulation.line
+        framing = Framing(line.baud, line.data_bits, line.parity, line.stop_bits)
+        plan = Plan(
+            tuple(scout for scout in SCOUTS if scout.protocol == protocol),
+            tuple(listener for listener in LISTENERS if listener.protocol == protocol),
+            framings=(framing,),
+        )
+        (found,) = await search_line(line.url, plan, clock=SystemClock(), rng=random.Random(1))
+    assert found.driver == driver
+    assert words in found.title
+    device = DeviceConfig(
+        driver=driver, line="it", address=1 if found.address is None else found.address, options=dict(found.options)
+    )
+    assert check({"it": found.line}, {"found": device}, PROFILES) == []
