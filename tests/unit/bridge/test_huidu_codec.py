@@ -56,9 +56,19 @@ VECTORS = [
     ("04000580", huidu.FileEnd()),
     ("060006800e00", huidu.FileEndAnswer(14)),
 ]
+# As node-huidu-sdk, a client that runs against real cards, sent them to our simulated card.
+OF_ANOTHER_CLIENT = [
+    ("0800012007000001", huidu.Version(0x1000007)),
+    (
+        "390001803039616163653134653434353730633231343364623763653832396564623234005f00000000000000000068656c6c6f2e706e"
+        "6700",
+        huidu.FileStart("09aace14e44570c2143db7ce829edb24", 95, 0, "hello.png"),
+    ),
+    ("04000580", huidu.FileEnd()),
+]
 
 
-@pytest.mark.parametrize(("packet", "message"), VECTORS)
+@pytest.mark.parametrize(("packet", "message"), VECTORS + OF_ANOTHER_CLIENT)
 def test_the_vendors_structures(packet, message):
     packet = bytes.fromhex(packet)
     assert huidu.encode(message) == packet
