@@ -4,7 +4,7 @@
  device   GetSystemDateAndTime (without a token), GetServices or GetCapabilities, GetDeviceInformation
  media    GetProfiles, GetStreamUri, GetSnapshotUri, SetSynchronizationPoint      ver10, or ver20 where only that is
  ptz      ContinuousMove, Stop
- events   CreatePullPointSubscription -> an address of its own: PullMessages, Renew, Unsubscribe
+ events   CreatePullPointSubscription -> an address of its own: PullMessages, Renew
 ```
 ONVIF Core 23.06 (services 8, events 9), Media 1 and 2, PTZ 5.3. A request is the element of a SOAP body; an answer is
 read from the element that `soap.body_of` gives.
@@ -198,10 +198,6 @@ def renew(lifetime_s: int) -> Request:
     return _request(NOTIFY_NS, "Renew", inner, f"{NOTIFY_ACTION}/RenewRequest")
 
 
-def unsubscribe() -> Request:
-    return _request(NOTIFY_NS, "Unsubscribe", action=f"{NOTIFY_ACTION}/UnsubscribeRequest")
-
-
 def addressing(request: Request, to: str, message_id: str) -> str:
     """The headers by which a subscription knows what is asked of it."""
     return (
@@ -220,6 +216,10 @@ def expect(answer: Element, name: str) -> Element:
     if local(answer) != f"{name}Response":
         raise FrameError(f"<{local(answer)[:NAME_MAX]}> came for {name}")
     return answer
+
+
+def nothing(answer: Element) -> None:
+    """Of an answer that only confirms."""
 
 
 def system_time(answer: Element) -> datetime:

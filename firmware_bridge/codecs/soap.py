@@ -12,14 +12,15 @@
 ```
 `Created` is in the camera's time: a token that is older or newer than the camera thinks is refused.
 
-Cameras differ in prefixes and sometimes in namespaces, so elements are found by their local names. A document with
-a DOCTYPE is refused before anything in it is expanded.
+Cameras differ in prefixes and sometimes in namespaces, and some declare them nowhere; elements are found by their
+local names. A document with a DOCTYPE is refused before anything in it is expanded.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from html import escape
@@ -35,7 +36,13 @@ DOCUMENT_BYTES_MAX = 1 << 20
 # No document of ONVIF nests deeper than about 15.
 DEPTH_MAX = 64
 TEXT_MAX = 512  # characters of a fault's reason that are passed on
+PREFIXES_MAX = 16  # that a document may use without declaring them
 NAME_MAX = 64  # characters of an unexpected element's name that are
+
+_UNBOUND_PREFIX = 27  # expat's XML_ERROR_UNBOUND_PREFIX
+_PREFIX_USED = re.compile(rb"[<\s/]([A-Za-z_][\w.-]*):[A-Za-z_]")
+_PREFIX_DECLARED = re.compile(rb"\sxmlns:([A-Za-z_][\w.-]*)\s*=")
+_FIRST_TAG = re.compile(rb"<[A-Za-z_][\w.:-]*")
 
 ENVELOPE_NS = "http://www.w3.org/2003/05/soap-envelope"
 _WSS = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-"
@@ -99,7 +106,12 @@ def parse(data: bytes) -> Element:
     if len(data) > DOCUMENT_BYTES_MAX:
         raise FrameError(f"a document of {len(data)} bytes, more than {DOCUMENT_BYTES_MAX}")
     try:
-        root: Element = safe.fromstring(data, forbid_dtd=True)
+        try:
+            root: Element = safe.fromstring(data, forbid_dtd=True)
+        except safe.ParseError as error:
+            if error.code != _UNBOUND_PREFIX:
+                raise
+            root = safe.fromstring(_with_prefixes(data), forbid_dtd=True)
     except DefusedXmlException as error:
         raise FrameError(f"a document with a DOCTYPE or entities is not read ({type(error).__name__})") from None
     except (SyntaxError, ValueError, LookupError) as error:  # a ParseError is a SyntaxError; an encoding may be unknown
@@ -151,6 +163,17 @@ def _fault(fault: Element) -> SoapFault:
     if not codes:
         codes = [text(fault, "faultcode").rpartition(":")[2]]
     return SoapFault(tuple(code[:TEXT_MAX] for code in codes[:4] if code), " ".join(reason.split())[:TEXT_MAX])
+
+
+def _with_prefixes(data: bytes) -> bytes:
+    """The document with a namespace for each prefix that it declares nowhere, as some cameras leave them out."""
+    used = set(_PREFIX_USED.findall(data))
+    missing = sorted(used - set(_PREFIX_DECLARED.findall(data)) - {b"xml", b"xmlns"})
+    start = _FIRST_TAG.search(data)
+    if start is None or len(missing) > PREFIXES_MAX:
+        return data
+    declared = b"".join(b' xmlns:%s="urn:undeclared:%s"' % (prefix, prefix) for prefix in missing)
+    return data[: start.end()] + declared + data[start.end() :]
 
 
 def _too_deep(root: Element) -> bool:
