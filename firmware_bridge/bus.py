@@ -14,6 +14,7 @@ Rules:
 - Every request has a deadline, queue time included; every attempt has its device's timeout.
 - A device that fails `quarantine_after` requests in a row is offline: it is asked again only after a
   jittered, growing pause, and what is asked meanwhile fails at once. Requests for a lock are always sent.
+- A lease hands the line to one device for an upload; it is granted last of all and ends by itself.
 - `keep_clear` lets nothing but lock requests start, for a bounded time: a code is arriving, so a release is
   likely within milliseconds.
 
@@ -29,10 +30,8 @@ import itertools
 import logging
 import math
 import random
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from enum import Enum
-from typing import Any, Protocol, TypeVar
+from collections.abc import AsyncIterator, Callable
+from typing import Any, TypeVar
 
 from firmware_bridge.capabilities import DeviceTimeout, Health, Priority
 from firmware_bridge.clock import Clock
@@ -44,8 +43,10 @@ from firmware_bridge.exchange import (
     Exchange,
     HealthListener,
     LineLost,
-    ReplyParser,
+    Port,
 )
+from firmware_bridge.jobs import Attached, Job, State
+from firmware_bridge.lease import Lease
 
 log = logging.getLogger(__name__)
 
@@ -56,73 +57,12 @@ T = TypeVar("T")
 QUEUE_MAX = 64
 # The longest that `keep_clear` can hold back the other devices of a line: a code of 400 bytes at 9600 baud.
 KEEP_CLEAR_S_MAX = 0.5
+# A lease is for minutes: everything else goes first.
+LEASE_PRIORITY = Priority.TELEMETRY + 1
 # When the station stops: how long a lock's last request may still take, and how many turns of the loop the
 # drivers that are cancelled together with the bus get to ask for it.
 FAREWELL_S_MAX = 1.0
 FAREWELL_TURNS = 5
-
-
-class Port(Protocol):
-    """What the bus needs of a line; `line.Line` is the real one."""
-
-    @property
-    def name(self) -> str: ...
-
-    def bind(
-        self,
-        on_bytes: Callable[[bytes, float], None],
-        on_open: Callable[[], None],
-        on_lost: Callable[[str], None],
-    ) -> None: ...
-
-    def write(self, data: bytes) -> None: ...
-
-    @property
-    def local_address(self) -> tuple[str, int] | None: ...
-
-    def wire_s(self, count: int) -> float: ...
-
-    async def run(self) -> None: ...
-
-
-class _State(Enum):
-    OPENING = "opening"  # not yet tried: requests wait, since a station starts everything at once
-    DOWN = "down"
-    IDLE = "idle"
-    SENDING = "sending"
-    WAITING = "waiting"
-    GAP = "gap"
-
-
-@dataclass(slots=True)
-class _Device:
-    name: str
-    policy: DevicePolicy
-    on_health: HealthListener
-    listens: Callable[[bytes, float], None] | None
-    online_with_line: bool
-    stats: DeviceStats = field(default_factory=DeviceStats)
-    health: Health | None = None
-    failures: int = 0
-    quarantine_until: float = 0.0
-    quarantine_s: float = 0.0
-    # An answer that comes too late must not be taken for the next one's: after a failed attempt the device
-    # is left alone until then, except for lock requests, whose answers name what was written.
-    settled_s: float = 0.0
-
-
-@dataclass(slots=True)
-class _Job:
-    device: _Device
-    exchange: Exchange[Any]
-    priority: int
-    asked: float
-    deadline: float
-    attempts_left: int
-    future: asyncio.Future[Any]
-    expiry: asyncio.TimerHandle | None = None
-    parser: ReplyParser[Any] | None = None
-    next_part: int = 0
 
 
 class Bus:
@@ -133,11 +73,11 @@ class Bus:
         self._gap_s = gap_s
         self._clock = clock
         self._rng = rng
-        self._devices: dict[str, _Device] = {}
-        self._queue: list[tuple[int, int, _Job]] = []
+        self._devices: dict[str, Attached] = {}
+        self._queue: list[tuple[int, int, Job]] = []
         self._order = itertools.count()
-        self._state = _State.OPENING
-        self._current: _Job | None = None
+        self._state = State.OPENING
+        self._current: Job | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._quiet_until = 0.0
         self._clear_until = 0.0
@@ -175,7 +115,7 @@ class Bus:
                 while lock_jobs := [job for job in self._jobs() if job.priority == Priority.LOCK]:
                     await asyncio.wait([job.future for job in lock_jobs])
 
-    def _jobs(self) -> list[_Job]:
+    def _jobs(self) -> list[Job]:
         """Every request that waits for its outcome, the one on the wire first."""
         jobs = [entry[2] for entry in sorted(self._queue)]
         if self._current is not None:
@@ -200,7 +140,7 @@ class Bus:
         if device in self._devices:
             raise ValueError(f"{device} is already on line {self.name}")
         with_line = listens is not None if answers is None else not answers
-        self._devices[device] = _Device(device, policy, on_health, listens, with_line)
+        self._devices[device] = Attached(device, policy, on_health, listens, with_line)
 
     @property
     def local_address(self) -> tuple[str, int] | None:
@@ -249,7 +189,7 @@ class Bus:
         known = self._devices[device]
         known.stats.requests += 1
         now = self._clock.monotonic()
-        if self._state is _State.DOWN:
+        if self._state is State.DOWN:
             known.stats.failed += 1
             raise LineLost(device, f"line {self.name} is not there; check its cable and its url")
         probing = False
@@ -258,24 +198,53 @@ class Bus:
                 known.stats.failed += 1
                 raise DeviceTimeout(device, f"silent; asked again in {known.quarantine_until - now:.1f} s")
             probing = True
-        self._make_room(device, priority)
-        loop = asyncio.get_running_loop()
-        job = _Job(
+        job = Job(
             device=known,
             exchange=exchange,
             priority=priority,
             asked=now,
             deadline=now + deadline_s,
             attempts_left=1 if probing else 1 + known.policy.retries,
-            future=loop.create_future(),
+            future=asyncio.get_running_loop().create_future(),
         )
-        job.expiry = loop.call_later(deadline_s, self._expire, job)
-        self._queue.append((priority, next(self._order), job))
-        if self._state is _State.IDLE:
+        result: T = await self._outcome(job)
+        return result
+
+    @contextlib.asynccontextmanager
+    async def lease(self, device: str, *, for_s: float, deadline_s: float) -> AsyncIterator[Lease]:
+        """The line for one device alone, for at most `for_s` seconds; granted when nothing else waits for it.
+
+        Whatever is asked meanwhile waits. Raises DeviceTimeout when it is not granted in time, LineLost.
+        """
+        if self._state is State.DOWN:
+            raise LineLost(device, f"line {self.name} is not there; check its cable and its url")
+        now = self._clock.monotonic()
+        job = Job(
+            device=self._devices[device],
+            exchange=Exchange((), None),
+            priority=LEASE_PRIORITY,
+            asked=now,
+            deadline=now + deadline_s,
+            attempts_left=1,
+            future=asyncio.get_running_loop().create_future(),
+            lease=(lease := Lease(device, self._port.write)),
+            lease_s=for_s,
+        )
+        try:
+            await self._outcome(job)
+            yield lease
+        finally:
+            self._end_lease(job, "it was given back")
+
+    async def _outcome(self, job: Job) -> Any:
+        """Queue a request and wait for what becomes of it."""
+        self._make_room(job.device.name, job.priority)
+        job.expiry = asyncio.get_running_loop().call_later(job.deadline - job.asked, self._expire, job)
+        self._queue.append((job.priority, next(self._order), job))
+        if self._state is State.IDLE:
             self._next()
         try:
-            result: T = await job.future
-            return result
+            return await job.future
         finally:
             job.expiry.cancel()
 
@@ -296,7 +265,7 @@ class Bus:
 
     def _next(self) -> None:
         """Start the first request that may start; the line is free."""
-        self._state = _State.IDLE
+        self._state = State.IDLE
         now = self._clock.monotonic()
         self._queue = [entry for entry in self._queue if not entry[2].future.done()]
         soonest_s = math.inf
@@ -311,21 +280,26 @@ class Bus:
             # IDLE, with a timer: a lock request that arrives meanwhile is looked at afresh.
             self._set_timer(soonest_s, self._next)
 
-    def _may_start_s(self, job: _Job) -> float:
+    def _may_start_s(self, job: Job) -> float:
         """The monotonic time from which a request may go onto a free line."""
         start_s = self._quiet_until + job.device.policy.gap_s
         if job.priority == Priority.LOCK:
             return start_s
         return max(start_s, self._clear_until, job.device.settled_s)
 
-    def _start(self, job: _Job) -> None:
+    def _start(self, job: Job) -> None:
         self._current = job
         if job.priority != Priority.LOCK:
             self._served_since_clear = True
+        if job.lease is not None:
+            self._state = State.LEASED
+            self._set_timer(job.lease_s, lambda: self._end_lease(job, f"{job.lease_s:g} s are over"))
+            self._settle(job, job.lease)
+            return
         job.attempts_left -= 1
         job.next_part = 0
         job.parser = job.exchange.reply() if job.exchange.reply else None
-        self._state = _State.SENDING
+        self._state = State.SENDING
         self._send_part()
 
     def _send_part(self) -> None:
@@ -341,7 +315,7 @@ class Bus:
         elif job.parser is None:
             self._set_timer(wire_s, self._sent)
         else:
-            self._state = _State.WAITING
+            self._state = State.WAITING
             self._set_timer(wire_s + job.device.policy.timeout_s + job.exchange.reply_s, self._timed_out)
         self._port.write(part)
 
@@ -354,10 +328,13 @@ class Bus:
 
     def _on_bytes(self, data: bytes, mono_s: float) -> None:
         self._quiet_until = max(self._quiet_until, mono_s + self._gap_s)
-        if self._state is not _State.WAITING:
+        job = self._current
+        if job is not None and job.lease is not None:
+            job.lease.hear(data)
+            return
+        if self._state is not State.WAITING:
             self._hear(data, mono_s)
             return
-        job = self._current
         assert job is not None
         assert job.parser is not None
         try:
@@ -375,6 +352,14 @@ class Bus:
         self._alive(job.device)
         self._settle(job, reply)
         self._next()
+
+    def _end_lease(self, job: Job, why: str) -> None:
+        assert job.lease is not None
+        job.lease.end(why)
+        if self._current is job:
+            self._finish()
+            self._quiet_until = self._clock.monotonic() + self._gap_s
+            self._next()
 
     def _hear(self, data: bytes, mono_s: float) -> None:
         heard = False
@@ -413,25 +398,25 @@ class Bus:
             self._settle(job, DeviceTimeout(job.device.name, f"{why}; check its power, wiring and address"))
         self._next()
 
-    def _expire(self, job: _Job) -> None:
+    def _expire(self, job: Job) -> None:
         """The deadline of a request passed while it waited its turn, or while it was on the wire."""
         if job.future.done():
             return
         job.device.stats.failed += 1
         self._settle(job, DeviceTimeout(job.device.name, f"not served within its deadline on {self.name}"))
 
-    def _finish(self) -> _Job:
+    def _finish(self) -> Job:
         """The wire is free of the current job, whatever becomes of it."""
         job = self._current
         assert job is not None
         self._current = None
-        self._state = _State.GAP
+        self._state = State.GAP
         self._cancel_timer()
         if job.priority == Priority.LOCK:
             self._clear_until = self._clear_limit = 0.0
         return job
 
-    def _settle(self, job: _Job, outcome: object) -> None:
+    def _settle(self, job: Job, outcome: object) -> None:
         if job.future.done():
             return
         if isinstance(outcome, Exception):
@@ -439,13 +424,13 @@ class Bus:
         else:
             job.future.set_result(outcome)
 
-    def _alive(self, device: _Device) -> None:
+    def _alive(self, device: Attached) -> None:
         device.failures = 0
         device.quarantine_until = 0.0
         device.quarantine_s = 0.0
         self._tell(device, Health.ONLINE, "answers")
 
-    def _silent(self, device: _Device, why: str) -> None:
+    def _silent(self, device: Attached, why: str) -> None:
         device.failures += 1
         if device.failures < device.policy.quarantine_after:
             return
@@ -457,7 +442,7 @@ class Bus:
         device.quarantine_until = self._clock.monotonic() + jittered
         self._tell(device, Health.OFFLINE, why)
 
-    def _tell(self, device: _Device, health: Health, detail: str) -> None:
+    def _tell(self, device: Attached, health: Health, detail: str) -> None:
         if device.health is health:
             return
         device.health = health
@@ -466,7 +451,7 @@ class Bus:
         asyncio.get_running_loop().call_soon(device.on_health, health, detail)
 
     def _on_open(self) -> None:
-        self._state = _State.IDLE
+        self._state = State.IDLE
         self._quiet_until = self._clock.monotonic() + self._gap_s
         for device in self._devices.values():
             device.failures = 0
@@ -484,9 +469,11 @@ class Bus:
             self._tell(device, Health.OFFLINE, f"line {self.name}: {why}")
 
     def _drop_all(self, why: str) -> None:
-        self._state = _State.DOWN
+        self._state = State.DOWN
         self._cancel_timer()
         jobs = self._jobs()
+        if self._current is not None and self._current.lease is not None:
+            self._current.lease.end(why)
         self._queue.clear()
         self._current = None
         for job in jobs:

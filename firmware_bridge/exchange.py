@@ -24,6 +24,29 @@ class BusOverloaded(DeviceError):
     """More requests wait on the line than it can ever serve."""
 
 
+class Port(Protocol):
+    """What the bus needs of a line; `line.Line` is the real one."""
+
+    @property
+    def name(self) -> str: ...
+
+    def bind(
+        self,
+        on_bytes: Callable[[bytes, float], None],
+        on_open: Callable[[], None],
+        on_lost: Callable[[str], None],
+    ) -> None: ...
+
+    def write(self, data: bytes) -> None: ...
+
+    @property
+    def local_address(self) -> tuple[str, int] | None: ...
+
+    def wire_s(self, count: int) -> float: ...
+
+    async def run(self) -> None: ...
+
+
 class ReplyParser(Protocol[T_co]):
     """Bytes in, one reply out. `discarded` counts bytes that were no part of it."""
 
