@@ -1,13 +1,15 @@
 """Alpha / BetaBrite sign packets, both directions. PURE.
 
 Source: Adaptive Micro Systems, Alpha Sign Communications Protocol 9708-8061F: sections 5.1 (packet), 6.1
-(TEXT), 6.2 (SPECIAL FUNCTION), 6.4.1 (SMALL DOTS PICTURE).
+(TEXT, read and write), 6.2 (SPECIAL FUNCTION), 6.4.1 (SMALL DOTS PICTURE, read and write).
 
 ```
  NUL x5  SOH  type  address(2)  { STX  command  data  ETX  sum(4 hex) }...  EOT
                                   |<------ summed, 16 bits ------->|
  TEXT            A label { ESC position mode text }...      0x14 label in a text calls a picture
+ read TEXT       B label  ->  the file as it is written; label 0 is the priority file: it is shown over all others
  SMALL DOTS      I label height(2 hex) width(2 hex)  -- 100 ms --  { row of colour digits CR }...
+ read DOTS       J label  ->  the picture as it is written
  memory          E$ { label type lock size(4) extra(4) }...          E$ alone clears all
  error status    F*  ->  E* status                                   E4 clears it
 ```
@@ -22,12 +24,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum, IntFlag
 
-from firmware_bridge.codecs import FrameError
+from firmware_bridge.codecs import FrameError, Seen
 
 NUL, SOH, STX, ETX, EOT = 0x00, 0x01, 0x02, 0x03, 0x04
 CR, ESC = 0x0D, 0x1B
 CALL_PICTURE = 0x14
 SPEED_1 = 0x15  # ... SPEED_5 = 0x19, the fastest
+COLOUR = 0x1C  # a digit follows: 1 red, 2 green, 3 amber
+PRIORITY_LABEL = "0"
 
 WAKE_UP = bytes(5)
 TYPE_ALL = "Z"
@@ -46,6 +50,7 @@ class Mode(Enum):
 
     ROTATE = "a"
     HOLD = "b"
+    FLASH = "c"
 
 
 class ErrorStatus(IntFlag):
@@ -74,6 +79,20 @@ class Part:
 class WriteText:
     label: str
     parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadText:
+    """Answered by the WriteText that made the file."""
+
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReadDots:
+    """Answered by the WriteDots that made the picture."""
+
+    label: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +160,19 @@ class Unknown:
     data: bytes
 
 
-Command = WriteText | WriteDots | SetMemory | ReadMemory | ReadErrorStatus | ErrorStatusIs | ClearErrorStatus | Unknown
+Command = (
+    WriteText
+    | ReadText
+    | WriteDots
+    | ReadDots
+    | SetMemory
+    | ReadMemory
+    | ReadErrorStatus
+    | ErrorStatusIs
+    | ClearErrorStatus
+    | Unknown
+)
+Reply = SetMemory | ErrorStatusIs | WriteText | WriteDots
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +185,24 @@ class Packet:
 def picture_text(label: str) -> WriteText:
     """The TEXT file that the sign runs by itself, with one picture held in it."""
     return WriteText("A", (Part(Mode.HOLD, bytes((CALL_PICTURE, ord(label)))),))
+
+
+def called_picture(body: bytes) -> str | None:
+    """The label of the picture that a part shows, when it shows nothing else."""
+    rest = visible(body)
+    return chr(rest[1]) if len(rest) == 2 and rest[0] == CALL_PICTURE else None
+
+
+def visible(body: bytes) -> bytes:
+    """A part's body without the codes for speed and colour."""
+    kept = bytearray()
+    codes = iter(body)
+    for byte in codes:
+        if byte == COLOUR:
+            next(codes, None)
+        elif not SPEED_1 <= byte <= SPEED_1 + 4:
+            kept.append(byte)
+    return bytes(kept)
 
 
 def _label(label: str) -> bytes:
@@ -170,6 +219,10 @@ def _command_parts(command: Command) -> tuple[bytes, ...]:
             for part in parts:
                 data += bytes((ESC, 0x20)) + part.mode.value.encode("ascii") + part.body
             return (data,)
+        case ReadText(label):
+            return (b"B" + _label(label),)
+        case ReadDots(label):
+            return (b"J" + _label(label),)
         case WriteDots(label, width, height, dots):
             rows = bytearray()
             for row in range(height):
@@ -253,17 +306,19 @@ class PacketParser:
 
 
 class ReplyParser:
-    """Waits for a sign's answer of one kind. Other packets (an echo of our own) are skipped."""
+    """Waits for a sign's answer of one kind; where files answer, for the one of that label. Other packets (an echo
+    of our own) are skipped."""
 
-    def __init__(self, kind: type[SetMemory] | type[ErrorStatusIs]) -> None:
+    def __init__(self, kind: type[Reply], label: str = "") -> None:
         self._kind = kind
+        self._label = label
         self._packets = PacketParser()
 
     @property
     def discarded(self) -> int:
         return self._packets.discarded
 
-    def feed(self, data: bytes) -> Command | None:
+    def feed(self, data: bytes) -> Reply | None:
         """The answer once it is whole. Raises FrameError for one that is broken."""
         packets = self._packets.feed(data)
         if self._packets.bad_packets:
@@ -272,9 +327,74 @@ class ReplyParser:
             if packet.type_code != TYPE_REPLY:
                 continue
             for command in packet.commands:
-                if isinstance(command, self._kind):
+                if isinstance(command, self._kind) and self._label in ("", getattr(command, "label", "")):
                     return command
         return None
+
+
+class Sniffer:
+    """Packets of both directions as one line each. The zero bytes in front of a packet belong to it."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+        self._inside = False
+
+    def feed(self, data: bytes) -> list[Seen]:
+        seen: list[Seen] = []
+        for byte in data:
+            if byte == SOH:
+                seen += self._noise(keep_wake_up=not self._inside)
+                self._inside = True
+            self._buffer.append(byte)
+            if self._inside and byte == EOT:
+                seen.append(_seen(bytes(self._buffer)))
+                self._buffer.clear()
+                self._inside = False
+            elif len(self._buffer) > PACKET_BYTES_MAX:
+                seen += self._noise()
+        return seen
+
+    def idle(self) -> list[Seen]:
+        return self._noise()
+
+    def _noise(self, *, keep_wake_up: bool = False) -> list[Seen]:
+        """Give up what is half read, but for the zero bytes that a new packet begins with."""
+        data = bytes(self._buffer)
+        rest = data.rstrip(b"\0") if keep_wake_up else data
+        self._buffer[:] = data[len(rest) :]
+        self._inside = False
+        return [Seen(rest, f"{len(rest)} bytes that are no packet", False)] if rest else []
+
+
+def _seen(data: bytes) -> Seen:
+    try:
+        packet = _decode_packet(data[data.index(SOH) + 1 : -1])
+    except FrameError as error:
+        return Seen(data, str(error), False)
+    way = "->" if packet.type_code == TYPE_REPLY else "<-"
+    return Seen(data, f"{packet.address} {way} {', '.join(map(_describe, packet.commands))}", True)
+
+
+def _describe(command: Command) -> str:
+    match command:
+        case WriteText(label, parts):
+            return f"text {label}: " + " | ".join(repr(visible(part.body).decode("ascii")) for part in parts)
+        case WriteDots(label, width, height, _):
+            return f"picture {label} of {width}x{height}"
+        case SetMemory(files):
+            return f"memory of {len(files)} files"
+        case ErrorStatusIs(status):
+            return f"status {status!r}"
+        case ReadText(label) | ReadDots(label):
+            return f"read {'text' if isinstance(command, ReadText) else 'picture'} {label}"
+        case ReadMemory():
+            return "read memory"
+        case ReadErrorStatus():
+            return "read status"
+        case ClearErrorStatus():
+            return "clear status"
+        case Unknown(data):
+            return f"command {data[:2]!r} of {len(data)} bytes"
 
 
 def _decode_packet(data: bytes) -> Packet:
@@ -303,7 +423,11 @@ def _decode_packet(data: bytes) -> Packet:
 def _decode_command(data: bytes) -> Command:
     match data[:1]:
         case b"A" if len(data) >= 2:
-            return WriteText(chr(data[1]), _decode_text(data[2:]))
+            return WriteText(_decode_label(data[1]), _decode_text(data[2:]))
+        case b"B" if len(data) == 2:
+            return ReadText(_decode_label(data[1]))
+        case b"J" if len(data) == 2:
+            return ReadDots(_decode_label(data[1]))
         case b"I":
             return _decode_dots(data)
         case b"E" if data[1:2] == b"$":
@@ -317,6 +441,15 @@ def _decode_command(data: bytes) -> Command:
         case b"E" if data == b"E4":
             return ClearErrorStatus()
     return Unknown(data)
+
+
+def _decode_label(byte: int) -> str:
+    label = chr(byte)
+    try:
+        _label(label)
+    except ValueError as error:
+        raise FrameError(str(error)) from None
+    return label
 
 
 def _decode_text(data: bytes) -> tuple[Part, ...]:
@@ -345,7 +478,7 @@ def _decode_dots(data: bytes) -> WriteDots:
         raise FrameError(f"the rows do not make a picture of {width}x{height}")
     dots = bytes(byte - 0x30 for row in rows for byte in row if 0x30 <= byte <= 0x38)
     try:
-        return WriteDots(chr(data[1]), width, height, dots)
+        return WriteDots(_decode_label(data[1]), width, height, dots)
     except ValueError as error:
         raise FrameError(str(error)) from None
 
@@ -360,5 +493,5 @@ def _decode_files(data: bytes) -> tuple[File, ...]:
             size = int(row[3:7], 16)
         except ValueError:
             raise FrameError(f"memory row {row!r}") from None
-        files.append(File(row[0], row[1], row[2] == "L", size, row[7:]))
+        files.append(File(_decode_label(data[at]), row[1], row[2] == "L", size, row[7:]))
     return tuple(files)

@@ -58,7 +58,7 @@ DRIVERS: dict[str, DriverRow] = {
     ),
     "alpha_sign": DriverRow(
         options=alpha_sign.AlphaSignOptions,
-        capabilities=(Capability.SIGN,),
+        capabilities=(Capability.SIGN, Capability.IDENTIFY),
         factory=alpha_sign.AlphaSign,
         check=alpha_sign.check_sign,
         needs_profile=False,

@@ -2,7 +2,8 @@
 
 A sign does not acknowledge writes, so with `confirm` the driver clears its error status before, reads it
 after, and says what the sign holds against the write. Pictures need a memory table, and writing one empties
-the sign and keeps it deaf for seconds: the table is read first and only written when it differs.
+the sign and keeps it deaf for seconds: the table is read first and only written when it differs. What the sign shows
+is read back from its files.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, TypeVar
 
 from pydantic import Field
 
@@ -22,6 +23,8 @@ from firmware_bridge.profiles import DeviceProfile
 
 log = logging.getLogger(__name__)
 
+R = TypeVar("R", alpha.SetMemory, alpha.ErrorStatusIs, alpha.WriteText, alpha.WriteDots)
+
 TEXT_LABEL = "A"
 PICTURE_LABELS = "PQRSTUVWXY"
 COLOURS = {"red": 1, "green": 2, "amber": 3}
@@ -30,6 +33,7 @@ LAST_CHARACTER = 0x7D  # 0x7E draws half a space, not a tilde
 REPLY_TIMEOUT_S = 1.0
 # The largest picture takes 8.3 s at 9600 baud 7E1; the deadline covers it with the queue before it.
 DEADLINE_S = 20.0
+TEXT_REPLY_BYTES_MAX = alpha.TEXT_BYTES_MAX + 128  # with codes and the frame around it
 QUARANTINE_S_MAX = 30.0
 # A sign that fell silent is looked for this often at least; its bus decides when it is really asked.
 SILENT_CHECK_S = 5.0
@@ -58,6 +62,7 @@ class AlphaSign:
         self._options = context.options
         self._bus = context.bus
         self._address = f"{context.address:02X}"
+        self._byte_s = context.line.byte_s
         self._clock = context.clock
         self._writing = asyncio.Lock()
         self._memory_known = False
@@ -84,8 +89,7 @@ class AlphaSign:
         if len(text) > alpha.TEXT_BYTES_MAX:
             raise ValueError(f"{self.name}: text of {len(text)} characters, {alpha.TEXT_BYTES_MAX} is the most")
         fits = len(text) * FONT_DOTS <= self._options.width
-        part = alpha.Part(alpha.Mode.HOLD if fits else alpha.Mode.ROTATE, text.encode("ascii"))
-        await self._show((alpha.WriteText(TEXT_LABEL, (part,)),))
+        await self._show((self._text(TEXT_LABEL, alpha.Mode.HOLD if fits else alpha.Mode.ROTATE, text),))
 
     async def show_pages(self, pages: Sequence[Bitmap]) -> None:
         """Show pictures one after another. Raises ValueError for a wrong size or too many, and as above."""
@@ -105,8 +109,27 @@ class AlphaSign:
         await self._show(tuple(commands))
 
     async def shown(self) -> Sequence[Bitmap | str] | None:
-        """None: what the sign holds is not read back."""
-        return None
+        """The text that the sign runs, and the pictures that it calls, read from the sign; None on a one-way cable."""
+        if not self._options.confirm:
+            return None
+        async with self._writing:
+            text = await self._ask(alpha.ReadText(TEXT_LABEL), alpha.WriteText, TEXT_LABEL)
+            pages: list[Bitmap | str] = []
+            for part in text.parts:
+                label = alpha.called_picture(part.body)
+                pages.append(await self._picture(label) if label else alpha.visible(part.body).decode("ascii"))
+        return pages
+
+    async def identify(self, for_s: float) -> str:
+        """Flash the sign's name over what it shows, which comes back by itself."""
+        async with self._writing:
+            await self._send(self._text(alpha.PRIORITY_LABEL, alpha.Mode.FLASH, self.name))
+        try:
+            await asyncio.sleep(for_s)
+        finally:
+            async with self._writing:
+                await self._send(alpha.WriteText(alpha.PRIORITY_LABEL, ()))
+        return f"the sign flashes {self.name!r}"
 
     async def run(self) -> None:
         """Ask the sign every `check_s` whether it is well; show again what it may have lost while silent."""
@@ -164,23 +187,38 @@ class AlphaSign:
         labels = PICTURE_LABELS[: self._options.pages_max]
         return (text, *(alpha.File(label, "D", True, height << 8 | width, "2000") for label in labels))
 
+    def _text(self, label: str, mode: alpha.Mode, text: str) -> alpha.WriteText:
+        colour = bytes((alpha.COLOUR, ord("0") + COLOURS[self._options.colour]))
+        return alpha.WriteText(label, (alpha.Part(mode, colour + text.encode("ascii")),))
+
+    async def _picture(self, label: str) -> Bitmap:
+        picture = await self._ask(alpha.ReadDots(label), alpha.WriteDots, label)
+        return Bitmap(picture.width, picture.height, bytes(dot != 0 for dot in picture.dots))
+
     async def _status(self) -> alpha.ErrorStatus:
-        reply = await self._ask(alpha.ReadErrorStatus(), alpha.ErrorStatusIs)
-        assert isinstance(reply, alpha.ErrorStatusIs)
-        return reply.status
+        return (await self._ask(alpha.ReadErrorStatus(), alpha.ErrorStatusIs)).status
 
     async def _memory(self) -> tuple[alpha.File, ...]:
-        reply = await self._ask(alpha.ReadMemory(), alpha.SetMemory)
-        assert isinstance(reply, alpha.SetMemory)
-        return reply.files
+        return (await self._ask(alpha.ReadMemory(), alpha.SetMemory)).files
 
-    async def _ask(
-        self, command: alpha.Command, kind: type[alpha.SetMemory] | type[alpha.ErrorStatusIs]
-    ) -> alpha.Command:
-        exchange: Exchange[alpha.Command] = Exchange(
-            parts=alpha.encode_parts(command, address=self._address), reply=lambda: alpha.ReplyParser(kind)
+    async def _ask(self, command: alpha.Command, kind: type[R], label: str = "") -> R:
+        match command:
+            case alpha.ReadText():
+                reply_s = self._byte_s * TEXT_REPLY_BYTES_MAX
+            case alpha.ReadDots():
+                reply_s = self._byte_s * alpha.PACKET_BYTES_MAX
+            case _:
+                reply_s = 0.0
+        exchange: Exchange[alpha.Reply] = Exchange(
+            parts=alpha.encode_parts(command, address=self._address),
+            reply=lambda: alpha.ReplyParser(kind, label),
+            reply_s=reply_s,
         )
-        return await self._bus.request(self.name, exchange, priority=Priority.TELEMETRY, deadline_s=DEADLINE_S)
+        reply = await self._bus.request(
+            self.name, exchange, priority=Priority.TELEMETRY, deadline_s=DEADLINE_S + reply_s
+        )
+        assert isinstance(reply, kind)
+        return reply
 
     async def _send(self, command: alpha.Command) -> None:
         exchange: Exchange[None] = Exchange(

@@ -66,19 +66,17 @@ class SimulatedSign:
     @property
     def pages(self) -> tuple[SignPage, ...]:
         """What is shown, page after page; nothing on a sign that was never written."""
-        text = self._texts.get("A")
+        text = self._texts.get(alpha.PRIORITY_LABEL) or self._texts.get("A")
         return tuple(self._page(part) for part in text.parts) if text else ()
 
     def _page(self, part: alpha.Part) -> SignPage:
-        body = part.body
-        while body and alpha.SPEED_1 <= body[0] <= alpha.SPEED_1 + 4:
-            body = body[1:]
-        if len(body) == 2 and body[0] == alpha.CALL_PICTURE:
-            picture = self._pictures.get(chr(body[1]))
-            if picture is None:
-                return SignPage(text="")
-            return SignPage(None, picture.width, picture.height, picture.dots)
-        return SignPage(text=body.decode("ascii", "replace"))
+        label = alpha.called_picture(part.body)
+        if label is None:
+            return SignPage(text=alpha.visible(part.body).decode("ascii", "replace"))
+        picture = self._pictures.get(label)
+        if picture is None:
+            return SignPage(text="")
+        return SignPage(None, picture.width, picture.height, picture.dots)
 
     def _heard(self, data: bytes, first_byte_s: float) -> None:
         packets = self._parser.feed(data)
@@ -93,6 +91,15 @@ class SimulatedSign:
 
     def _obey(self, command: alpha.Command) -> None:
         match command:
+            case alpha.WriteText(alpha.PRIORITY_LABEL, parts):
+                self._texts.pop(alpha.PRIORITY_LABEL, None)
+                if parts:
+                    self._texts[alpha.PRIORITY_LABEL] = command
+                self._on_change()
+            case alpha.ReadText(label):
+                self._answer(self._texts.get(label, alpha.WriteText(label, ())))
+            case alpha.ReadDots(label):
+                self._answer(self._pictures.get(label) or self._dark(label))
             case alpha.WriteText(label, _):
                 if self._room(label, "A"):
                     self._texts[label] = command
@@ -112,6 +119,12 @@ class SimulatedSign:
                 self.status = alpha.ErrorStatus(0)
             case alpha.Unknown() | alpha.ErrorStatusIs():
                 self.status |= alpha.ErrorStatus.ILLEGAL
+
+    def _dark(self, label: str) -> alpha.WriteDots:
+        """A picture that was never written is as large as its file, and dark."""
+        size = next((file.size for file in self._table if file.label == label and file.kind == "D"), 0x0101)
+        height, width = size >> 8, size & 0xFF
+        return alpha.WriteDots(label, width, height, bytes(width * height))
 
     def _room(self, label: str, kind: str, size: int = 0) -> bool:
         for file in self._table:

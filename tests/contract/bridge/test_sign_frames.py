@@ -27,6 +27,10 @@ def oracle_spec(command):
             return {"clear_memory": True}
         case alpha.SetMemory(files):
             return {"files": [_oracle_file(file) for file in files]}
+        case alpha.ReadText(label):
+            return {"read_text": label}
+        case alpha.ReadDots(label):
+            return {"read_dots": label}
         case alpha.ReadMemory():
             return {"read_memory": True}
         case alpha.ReadErrorStatus():
@@ -44,6 +48,8 @@ def _oracle_file(file):
 def commands(rng):
     """Every command that the driver sends: the fixed ones, and 30 texts and pictures by chance."""
     yield from (alpha.SetMemory(()), alpha.ReadMemory(), alpha.ReadErrorStatus(), alpha.ClearErrorStatus())
+    yield from (alpha.ReadText("A"), alpha.ReadDots("P"))
+    yield alpha.WriteText(alpha.PRIORITY_LABEL, (alpha.Part(alpha.Mode.FLASH, b"\x1c3door_sign"),))
     text_file = alpha.File("A", "A", True, 1024, "FFFF")
     yield alpha.SetMemory((text_file, alpha.File("P", "D", True, 16 << 8 | 128, "2000")))
     for _ in range(20):
@@ -56,17 +62,29 @@ def commands(rng):
         yield alpha.WriteDots(rng.choice("PQRS"), width, height, dots)
 
 
+def _ask_oracle(python, specs):
+    done = subprocess.run(
+        [python, ORACLE], input=json.dumps(specs), capture_output=True, text=True, check=True, timeout=60
+    )
+    return json.loads(done.stdout)
+
+
 @pytest.fixture(scope="module")
 def pairs(alphasignpy_python):
     """(command, address, the oracle's packet)."""
     rng = random.Random(11)
     asked = [(command, f"{rng.randrange(256):02X}") for command in commands(rng)]
-    specs = json.dumps([(address, oracle_spec(command)) for command, address in asked])
-    done = subprocess.run(
-        [alphasignpy_python, ORACLE], input=specs, capture_output=True, text=True, check=True, timeout=60
-    )
-    packets = [bytes.fromhex(packet) for packet in json.loads(done.stdout)]
-    return [(command, address, packet) for (command, address), packet in zip(asked, packets, strict=True)]
+    packets = _ask_oracle(alphasignpy_python, [(address, oracle_spec(command)) for command, address in asked])
+    return [
+        (command, address, bytes.fromhex(packet)) for (command, address), packet in zip(asked, packets, strict=True)
+    ]
+
+
+def test_a_text_that_our_sign_tells_is_read_by_the_oracle(alphasignpy_python):
+    texts = [alpha.Part(mode, f"TEXT {mode.name}".encode()) for mode in alpha.Mode]
+    answers = [alpha.encode(alpha.WriteText("A", (part,)), type_code=alpha.TYPE_REPLY).hex() for part in texts]
+    read = _ask_oracle(alphasignpy_python, [("00", {"answer": answer}) for answer in answers])
+    assert read == [["A", part.mode.name, part.body.hex()] for part in texts]
 
 
 def test_our_packets_are_the_oracles_byte_for_byte(pairs):

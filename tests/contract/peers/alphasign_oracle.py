@@ -1,11 +1,14 @@
-"""Packets by alphasignpy, for `tests/contract/bridge`: a JSON list of commands on stdin, hex packets on stdout."""
+"""Packets by alphasignpy, for `tests/contract/bridge`: a JSON list of commands on stdin, hex packets on stdout.
+
+A command `answer` holds a sign's answer: it gives back what the library reads in it.
+"""
 
 import json
 import sys
 
 from alphasign.commands.dots import ReadSmallDots, WriteSmallDots
 from alphasign.commands.special import ReadSpecialFunction, WriteSpecialFunction
-from alphasign.commands.text import WriteText
+from alphasign.commands.text import ReadText, WriteText, parse_read_text_response
 from alphasign.packet import Packet
 from alphasign.protocol import (
     DELAY,
@@ -38,6 +41,8 @@ def build(spec):
             return ReadSpecialFunction(SpecialFunction.SERIAL_ERROR_STATUS)
         case {"read_dots": label}:
             return ReadSmallDots(label)
+        case {"read_text": label}:
+            return ReadText(label)
     raise ValueError(spec)
 
 
@@ -51,6 +56,10 @@ def _file(label, kind, size):
 def main():
     packets = []
     for address, spec in json.load(sys.stdin):
+        if "answer" in spec:
+            label, _, mode, message = parse_read_text_response(bytes.fromhex(spec["answer"]))
+            packets.append([label, mode.name, message.hex()])
+            continue
         packet = Packet(type_code=b"Z", address=address)
         packet.add(build(spec))
         # The library marks its pauses with this byte and never sends it.

@@ -25,6 +25,8 @@ files = st.builds(
 )
 commands = st.one_of(
     st.builds(alpha.WriteText, labels, parts),
+    st.builds(alpha.ReadText, labels),
+    st.builds(alpha.ReadDots, labels),
     pictures(),
     st.builds(alpha.SetMemory, st.lists(files, max_size=5).map(tuple)),
     st.just(alpha.ReadMemory()),
@@ -105,6 +107,51 @@ def test_a_broken_reply_is_an_error():
     frame = alpha.encode(alpha.ErrorStatusIs(alpha.ErrorStatus(0)), type_code="0")
     with pytest.raises(FrameError):
         parser.feed(frame[:-5] + b"0000\x04")
+
+
+def test_a_files_answer_is_told_by_its_label():
+    parser = alpha.ReplyParser(alpha.WriteText, "B")
+    other = alpha.WriteText("A", (alpha.Part(alpha.Mode.HOLD, b"NO"),))
+    wanted = alpha.WriteText("B", (alpha.Part(alpha.Mode.HOLD, b"YES"),))
+    assert parser.feed(alpha.encode(other, type_code="0")) is None
+    assert parser.feed(alpha.encode(wanted, type_code="0")) == wanted
+
+
+def test_codes_of_speed_and_colour_are_not_seen():
+    assert alpha.visible(b"\x15\x1c1OPEN\x19 24 h\x1c3") == b"OPEN 24 h"
+    assert alpha.called_picture(b"\x16\x14P") == "P"
+    assert alpha.called_picture(b"\x14P and more") is None
+    assert alpha.called_picture(b"P") is None
+
+
+@given(noise=st.binary(max_size=60), sent=st.lists(commands, max_size=3), cut=st.integers(1, 40))
+def test_a_monitor_shows_every_byte_once(noise, sent, cut):
+    stream = b"".join(map(alpha.encode, sent)) + noise + alpha.encode(alpha.ReadMemory())
+    sniffer = alpha.Sniffer()
+    seen = []
+    for at in range(0, len(stream), cut):
+        seen += sniffer.feed(stream[at : at + cut])
+    seen += sniffer.idle()
+    assert b"".join(one.data for one in seen) == stream
+    assert seen[-1].text == "00 <- read memory"
+    assert [one.ok for one in seen[: len(sent)]] == [True] * len(sent)
+    assert all("\n" not in one.text for one in seen)
+
+
+def test_a_monitor_names_what_it_sees():
+    text = alpha.WriteText("A", (alpha.Part(alpha.Mode.HOLD, b"\x1c1OPEN"),))
+    stream = [
+        alpha.encode(text, address="07"),
+        alpha.encode(alpha.ReadText("A"), address="07"),
+        alpha.encode(text, type_code="0"),
+        alpha.encode(alpha.WriteDots("P", 3, 2, bytes(6)))[:-1] + b"\x05\x04",
+        b"\x01" + b"A" * alpha.PACKET_BYTES_MAX,
+    ]
+    sniffer = alpha.Sniffer()
+    seen = [one for data in stream for one in sniffer.feed(data)] + sniffer.idle()
+    assert [one.text for one in seen[:3]] == ["07 <- text A: 'OPEN'", "07 <- read text A", "00 -> text A: 'OPEN'"]
+    assert not any(one.ok for one in seen[3:])
+    assert seen[-1].text == f"{alpha.PACKET_BYTES_MAX + 1} bytes that are no packet"
 
 
 @pytest.mark.parametrize(
