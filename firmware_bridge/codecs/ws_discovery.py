@@ -10,7 +10,6 @@ WS-Discovery 1.0 (April 2005), section 5; ONVIF Core 23.06, 7.3. A scope is a UR
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
@@ -119,7 +118,7 @@ def decode(data: bytes) -> Probe | tuple[Match, ...] | None:
 
 def _match(element: Element) -> Match:
     return Match(
-        endpoint=text(element, "EndpointReference", "Address")[:WORD_MAX],
+        endpoint=_printable(text(element, "EndpointReference", "Address")[:WORD_MAX]),
         types=tuple(name.rpartition(":")[2][:WORD_MAX] for name in text(element, "Types").split()[:SCOPES_MAX]),
         scopes=tuple(scope for scope in text(element, "Scopes").split()[:SCOPES_MAX] if len(scope) <= WORD_MAX),
         xaddrs=tuple(xaddr for xaddr in text(element, "XAddrs").split()[:XADDRS_MAX] if len(xaddr) <= WORD_MAX),
@@ -127,8 +126,8 @@ def _match(element: Element) -> Match:
 
 
 def _printable(word: str) -> str:
-    """Without control characters: it comes from the network and goes to a terminal."""
-    return re.sub(r"[\x00-\x1f\x7f-\x9f]", "", word)
+    """Without line ends and other controls: it comes from the network and goes to a terminal and into a file."""
+    return "".join(character for character in word if character.isprintable())
 
 
 def _envelope(action: str, message_id: str, to: str, relates_to: str, body: str) -> bytes:

@@ -1,4 +1,4 @@
-"""What the simulated ONVIF camera says, as XML. PURE.
+"""What the simulated ONVIF camera says, as XML.
 
 The shapes are those of the standard's WSDL: a client that reads by it (zeep) is one of the tests. The prefixes are
 those that most cameras use, and not those of our own requests.
