@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from firmware_bridge.config import BYTE_STREAMS, LineKind
-from firmware_bridge.drivers import alpha_sign, dlt645, huidu_sign, modbus, scanner, uhppote
+from firmware_bridge.drivers import alpha_sign, dlt645, huidu_sign, modbus, nut, scanner, uhppote
 from firmware_bridge.drivers.base import Capability, DriverContext, DriverRow, LineUse, Options
 from firmware_bridge.session import Session, SessionContext
 
@@ -85,6 +85,16 @@ DRIVERS: dict[str, DriverRow] = {
         lines=frozenset({LineKind.UDP}),
         line_use=LineUse.SHARED,
         summary="One door of a UHPPOTE door controller",
+    ),
+    "nut_ups": DriverRow(
+        options=nut.NutOptions,
+        capabilities=(Capability.SENSOR,),
+        factory=nut.NutUps,
+        check=nut.check_ups,
+        needs_profile=False,
+        lines=frozenset({LineKind.TCP}),
+        line_use=LineUse.MANY,
+        summary="UPS behind a NUT server",
     ),
 }
 

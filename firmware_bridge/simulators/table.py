@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from firmware_bridge.simulators import dlt645_meter, huidu_card, station_devices, uhppote
+from firmware_bridge.simulators import dlt645_meter, huidu_card, nut_ups, station_devices, uhppote
 from firmware_bridge.simulators.base import SimulatorRow
 
 SIMULATORS: dict[str, SimulatorRow] = {
@@ -13,4 +13,5 @@ SIMULATORS: dict[str, SimulatorRow] = {
     "alpha_sign": SimulatorRow(station_devices.AlphaSimulation, "sign of 128 x 16 dots"),
     "huidu_sign": SimulatorRow(huidu_card.HuiduSimulation, "full-colour card with 128 x 32 dots"),
     "uhppote_door": SimulatorRow(uhppote.UhppoteSimulation, "door controller with cards, a contact and a button"),
+    "nut_ups": SimulatorRow(nut_ups.UpsSimulation, "UPS behind a NUT server"),
 }
