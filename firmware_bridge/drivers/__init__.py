@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from firmware_bridge.config import BYTE_STREAMS, LineKind
-from firmware_bridge.drivers import alpha_sign, dlt645, huidu_sign, modbus, nut, scanner, uhppote
+from firmware_bridge.drivers import alpha_sign, dlt645, huidu_sign, modbus, nut, onvif, scanner, uhppote
 from firmware_bridge.drivers.base import Capability, DriverContext, DriverRow, LineUse, Options
+from firmware_bridge.drivers.onvif_http import OnvifSession
 from firmware_bridge.session import Session, SessionContext
 
 __all__ = ["DRIVERS", "SESSIONS", "Capability", "DriverContext", "DriverRow", "LineUse", "Options"]
@@ -96,7 +97,19 @@ DRIVERS: dict[str, DriverRow] = {
         line_use=LineUse.MANY,
         summary="UPS behind a NUT server",
     ),
+    "onvif_camera": DriverRow(
+        options=onvif.OnvifOptions,
+        capabilities=(Capability.CAMERA,),
+        factory=onvif.OnvifCamera,
+        check=onvif.check_camera,
+        needs_profile=False,
+        lines=frozenset({LineKind.ONVIF}),
+        line_use=LineUse.MANY,
+        summary="ONVIF network camera: pictures, motor, motion, tamper and digital inputs",
+    ),
 }
 
 # What keeps the connection of a line that has no bus.
-SESSIONS: dict[LineKind, Callable[[SessionContext], Session]] = {}
+SESSIONS: dict[LineKind, Callable[[SessionContext], Session]] = {
+    LineKind.ONVIF: OnvifSession,
+}

@@ -15,8 +15,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import importlib
 import logging
 import ssl
+import sys
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -147,7 +149,8 @@ class Access:
         """Raises LineLost when the camera cannot be reached, DeviceTimeout when it is slow or breaks off, DeviceRefused
         when it sends more than `size_max` bytes, asks for a password in the clear, or has a certificate nobody knows.
         """
-        import httpx  # 8 MB and a third of a second that a station without cameras does not need
+        await _bring_library()
+        import httpx
 
         logging.getLogger("httpx").setLevel(logging.WARNING)  # it would log addresses, and some hold passwords
         host = self._session.host
@@ -247,6 +250,12 @@ class Access:
             f"nobody vouches for the certificate of {host} ({why}). Its SHA-256 is {found}: compare it with what the "
             "camera's own page shows and put it into the option `certificate`",
         )
+
+
+async def _bring_library() -> None:
+    """14 MB and a third of a second that a station without cameras does not need, and in which no door may wait."""
+    if "httpx" not in sys.modules:
+        await asyncio.to_thread(importlib.import_module, "httpx")
 
 
 def _believing() -> ssl.SSLContext:

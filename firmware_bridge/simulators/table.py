@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from firmware_bridge.simulators import dlt645_meter, huidu_card, nut_ups, station_devices, uhppote
+from firmware_bridge.simulators import dlt645_meter, huidu_card, nut_ups, onvif_camera, station_devices, uhppote
 from firmware_bridge.simulators.base import SimulatorRow
 
 SIMULATORS: dict[str, SimulatorRow] = {
@@ -14,4 +14,5 @@ SIMULATORS: dict[str, SimulatorRow] = {
     "huidu_sign": SimulatorRow(huidu_card.HuiduSimulation, "full-colour card with 128 x 32 dots"),
     "uhppote_door": SimulatorRow(uhppote.UhppoteSimulation, "door controller with cards, a contact and a button"),
     "nut_ups": SimulatorRow(nut_ups.UpsSimulation, "UPS behind a NUT server"),
+    "onvif_camera": SimulatorRow(onvif_camera.OnvifSimulation, "camera with a motor, motion, tamper and an input"),
 }
