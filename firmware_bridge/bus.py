@@ -154,6 +154,10 @@ class Bus:
         """Whether requests to a device fail at once for now."""
         return self._clock.monotonic() < self._devices[device].quarantine_until
 
+    def rests_s(self, device: str) -> float:
+        """Seconds for which a device is not asked, since it held up a line that a lock is on."""
+        return 0.0
+
     def keep_clear(self, for_s: float) -> None:
         """Start nothing but lock requests for the next `for_s` seconds.
 

@@ -63,18 +63,21 @@ class Exchange(Generic[T]):
     """What goes out, and how the answer is recognised. Without `reply` the device does not answer.
 
     `parts` are sent with `pause_s` between them. An answer that is long on the wire, or that the device takes its
-    time to make, may take `reply_s` beyond the device's timeout.
+    time to make, may take `reply_s` beyond the device's timeout. The line rests for `rest_s` after what nobody
+    answers. Of exchanges that name their `kind` the bus learns how long the device usually takes.
     """
 
     parts: tuple[bytes, ...]
     reply: Callable[[], ReplyParser[T]] | None
     pause_s: float = 0.0
     reply_s: float = 0.0
+    rest_s: float = 0.0
+    kind: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class DevicePolicy:
-    """How patient the bus is with one device."""
+    """How patient the bus is with one device. `timeout_s` is the most that it is waited for, beyond `reply_s`."""
 
     timeout_s: float = 0.3
     retries: int = 2
@@ -82,6 +85,7 @@ class DevicePolicy:
     quarantine_after: int = 3
     quarantine_s_first: float = 1.0
     quarantine_s_max: float = 60.0
+    is_lock: bool = False  # the other devices of its line may not hold it up for long
 
 
 @dataclass(slots=True)

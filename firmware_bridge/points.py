@@ -173,7 +173,7 @@ class Point(Strict):
             raise ValueError("values: a float has none")
         if len({isinstance(value, bool) for value in self.values.values()}) > 1:
             raise ValueError("values: either words or true and false, not both")
-        low, high = self._raw_range
+        low, high = self.raw_range
         for raw in self.values:
             if not low <= raw <= high:
                 raise ValueError(f"values: {raw} is not a raw value of this point, {low}..{high}")
@@ -204,7 +204,8 @@ class Point(Strict):
             raise ValueError("write.allowed: the point has numbers; write.min, write.max and write.step bound them")
 
     @property
-    def _raw_range(self) -> tuple[int, int]:
+    def raw_range(self) -> tuple[int, int]:
+        """The least and the greatest raw number that its bits hold."""
         _, width = self._field
         return (-(1 << width - 1), (1 << width - 1) - 1) if self._signed else (0, (1 << width) - 1)
 
@@ -284,6 +285,14 @@ class Point(Strict):
 
         Raises ValueError naming the point and what it takes.
         """
+        self._check_settable(self._writable(), value)
+        return self.pack(value, current)
+
+    def pack(self, value: float | bool | str, current: tuple[int, ...] = ()) -> tuple[int, ...]:
+        """The words that a device holds when it shows a value, whether it can be set or not.
+
+        Raises ValueError for what no words of this point say.
+        """
         raw = self._raw(value)
         first, width = self._field
         mask = (1 << width) - 1
@@ -300,10 +309,13 @@ class Point(Strict):
             raise ValueError(f"{self.name} cannot be written; its profile has no `write`")
         return self.write
 
-    def _raw(self, value: float | bool | str) -> int:
-        write = self._writable()
+    def _check_settable(self, write: Write, value: float | bool | str) -> None:
         if self.values or self.type == "bit":
-            return self._raw_of_word(value, write.allowed or self._settable)
+            settable = write.allowed or self._settable
+            if not isinstance(value, bool | str) or value not in settable:
+                words = ", ".join(str(word).lower() for word in settable)
+                raise ValueError(f"{self.name} takes {words}, not {value!r}")
+            return
         if isinstance(value, bool | str) or not math.isfinite(value):
             raise ValueError(f"{self.name} is a number, not {value!r}")
         limits = self.control_range
@@ -311,6 +323,17 @@ class Point(Strict):
             raise ValueError(f"{self.name} takes {limits.min}..{limits.max} {self.unit}".rstrip() + f", not {value}")
         if write.step is not None:
             _check_step(self.name, value - (limits.min or 0.0), write.step, value)
+
+    def _raw(self, value: float | bool | str) -> int:
+        if self.values:
+            raw = next((raw for raw, word in self.values.items() if word == value), None)
+            if raw is None or isinstance(value, bool) != self.is_bool:
+                raise ValueError(f"{self.name} has no raw value for {value!r}")
+            return raw
+        if self.type == "bit":
+            return int(value is True)
+        if isinstance(value, str):
+            raise ValueError(f"{self.name} is a number, not {value!r}")
         exact = (value - self.offset) / self.scale
         if self.type == "float32":
             try:
@@ -319,17 +342,10 @@ class Point(Strict):
                 raise ValueError(f"{self.name} cannot hold {value}") from None
         _check_step(self.name, value - self.offset, abs(self.scale), value)
         raw = round(exact)
-        low, high = self._raw_range
+        low, high = self.raw_range
         if not low <= raw <= high:
             raise ValueError(f"{self.name} cannot hold {value}")
         return raw
-
-    def _raw_of_word(self, value: float | bool | str, settable: tuple[bool | str, ...]) -> int:
-        if not isinstance(value, bool | str) or value not in settable:
-            raise ValueError(f"{self.name} takes {', '.join(str(word).lower() for word in settable)}, not {value!r}")
-        if not self.values:
-            return int(value is True)
-        return next(raw for raw, word in self.values.items() if word == value)
 
 
 def _check_range(low: float | None, high: float | None) -> None:

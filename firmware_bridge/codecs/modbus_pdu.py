@@ -234,6 +234,13 @@ def reply_size(request: Request, head: bytes | bytearray) -> int | None:
     return None if len(head) > 1 and head[1] != size else 2 + size
 
 
+def reply_bytes(request: Request) -> int:
+    """Length of the reply PDU when it is no refusal."""
+    size = reply_size(request, bytes((function_of(request),)))
+    assert size is not None
+    return size
+
+
 def decode_reply(request: Request, pdu: bytes) -> Reply:
     """The reply to `request`, of the right size. A write whose echo differs raises FrameError: the device may
     have done something else.

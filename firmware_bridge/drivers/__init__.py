@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from firmware_bridge.config import BYTE_STREAMS, LineKind
-from firmware_bridge.drivers import alpha_sign, dlt645, huidu_sign, modbus, nut, onvif, scanner, uhppote
+from firmware_bridge.drivers import alpha_sign, dlt645, huidu_sign, modbus, modbus_points, nut, onvif, scanner, uhppote
 from firmware_bridge.drivers.base import Capability, DriverContext, DriverRow, LineUse, Options
+from firmware_bridge.drivers.modbus_unit import MODBUS_LINES
 from firmware_bridge.drivers.onvif_http import OnvifSession
 from firmware_bridge.session import Session, SessionContext
 
@@ -23,19 +24,19 @@ DRIVERS: dict[str, DriverRow] = {
         factory=modbus.ModbusLock,
         check=modbus.check_lock,
         needs_profile=True,
-        lines=BYTE_STREAMS,
+        lines=MODBUS_LINES,
         line_use=LineUse.SHARED,
-        summary="Modbus RTU relay board wired to a lock, a door contact and buttons",
+        summary="Modbus relay board wired to a lock, a door contact and buttons",
     ),
     "modbus_sensor": DriverRow(
-        options=modbus.SensorOptions,
+        options=modbus_points.PointsOptions,
         capabilities=(Capability.SENSOR,),
-        factory=modbus.ModbusSensor,
-        check=modbus.check_sensor,
+        factory=modbus_points.ModbusSensor,
+        check=modbus_points.check_sensor,
         needs_profile=True,
-        lines=BYTE_STREAMS,
+        lines=MODBUS_LINES,
         line_use=LineUse.SHARED,
-        summary="Modbus RTU device whose points stand in a device profile",
+        summary="Modbus device whose points stand in a device profile; inputs are told as they change",
     ),
     "serial_scanner": DriverRow(
         options=scanner.ScannerOptions,
