@@ -9,7 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from firmware_bridge.config import BYTE_STREAMS, LineKind
-from firmware_bridge.drivers import alpha_sign, dlt645, huidu_sign, modbus, modbus_points, nut, onvif, scanner, uhppote
+from firmware_bridge.drivers import (
+    alpha_sign,
+    dlt645,
+    huidu_sign,
+    modbus,
+    modbus_points,
+    nmea,
+    nut,
+    onvif,
+    scanner,
+    uhppote,
+)
 from firmware_bridge.drivers.base import Capability, DriverContext, DriverRow, LineUse, Options
 from firmware_bridge.drivers.modbus_unit import MODBUS_LINES
 from firmware_bridge.drivers.onvif_http import OnvifSession
@@ -37,6 +48,16 @@ DRIVERS: dict[str, DriverRow] = {
         lines=MODBUS_LINES,
         line_use=LineUse.SHARED,
         summary="Modbus device whose points stand in a device profile; inputs are told as they change",
+    ),
+    "nmea_gnss": DriverRow(
+        options=nmea.GnssOptions,
+        capabilities=(Capability.LOCATOR, Capability.SENSOR),
+        factory=nmea.NmeaGnss,
+        check=nmea.check_gnss,
+        needs_profile=False,
+        lines=BYTE_STREAMS,
+        line_use=LineUse.ALONE,
+        summary="GNSS receiver that speaks NMEA 0183",
     ),
     "serial_scanner": DriverRow(
         options=scanner.ScannerOptions,

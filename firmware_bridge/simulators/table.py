@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from firmware_bridge.simulators import dlt645_meter, huidu_card, nut_ups, onvif_camera, station_devices, uhppote
+from firmware_bridge.simulators import (
+    dlt645_meter,
+    huidu_card,
+    nmea_gnss,
+    nut_ups,
+    onvif_camera,
+    station_devices,
+    uhppote,
+)
 from firmware_bridge.simulators.base import SimulatorRow
 
 SIMULATORS: dict[str, SimulatorRow] = {
     "modbus_lock": SimulatorRow(station_devices.LockSimulation, "relay board with a door"),
     "modbus_sensor": SimulatorRow(station_devices.ClimateSimulation, "temperature and humidity sensor"),
     "serial_scanner": SimulatorRow(station_devices.ScannerSimulation, "scanner that types what it is shown"),
+    "nmea_gnss": SimulatorRow(nmea_gnss.GnssSimulation, "GNSS receiver that stands where it is put"),
     "dlt645_meter": SimulatorRow(dlt645_meter.MeterSimulation, "electricity meter of one phase"),
     "alpha_sign": SimulatorRow(station_devices.AlphaSimulation, "sign of 128 x 16 dots"),
     "huidu_sign": SimulatorRow(huidu_card.HuiduSimulation, "full-colour card with 128 x 32 dots"),
