@@ -19,9 +19,10 @@ import importlib
 import logging
 import ssl
 import sys
+from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from firmware_bridge.capabilities import DeviceRefused, DeviceTimeout
@@ -177,7 +178,8 @@ class Access:
         response = await client.send(request, auth=self._auth, stream=True)
         try:
             data = bytearray()
-            async with contextlib.aclosing(response.aiter_raw()) as chunks:
+            stream = cast(AsyncGenerator[bytes, None], response.aiter_raw())  # it is one, and must be closed
+            async with contextlib.aclosing(stream) as chunks:
                 async for chunk in chunks:
                     data += chunk
                     if len(data) > size_max:
