@@ -89,6 +89,7 @@ class Frame:
 
     @property
     def has_mac(self) -> bool:
+        """Whether its security block says so."""
         return self.security is not None and self.security.has_mac
 
 
@@ -113,7 +114,7 @@ def encode_body(frame: Frame) -> bytes:
     if frame.security is not None:
         block = bytes((2 + len(frame.security.data), frame.security.kind)) + frame.security.data
     length = HEADER_BYTES + len(block) + 1 + len(frame.data)
-    length += MAC_BYTES * frame.has_mac + (2 if frame.crc else 1)
+    length += len(frame.mac) + (2 if frame.crc else 1)
     if length > FRAME_BYTES_MAX:
         raise ValueError(f"a frame of {length} bytes, at most {FRAME_BYTES_MAX} may be sent")
     if not 0 <= frame.address <= BROADCAST or not 0 <= frame.sequence <= SEQUENCE_BITS:
@@ -126,7 +127,7 @@ def encode_body(frame: Frame) -> bytes:
 
 def encode_frame(frame: Frame) -> bytes:
     """The bytes from SOM to the check. Raises ValueError for what no frame can hold."""
-    if len(frame.mac) != MAC_BYTES * frame.has_mac:
+    if frame.mac and (len(frame.mac) != MAC_BYTES or not frame.has_mac):
         raise ValueError(f"a MAC of {len(frame.mac)} bytes does not fit this security block")
     body = encode_body(frame) + frame.mac
     check = crc16(body).to_bytes(2, "little") if frame.crc else bytes((checksum(body),))
@@ -162,7 +163,8 @@ def decode_frame(raw: bytes) -> Frame:
         security = SecurityBlock(raw[at + 1], bytes(raw[at + 2 : at + size]))
         at += size
     mac = b""
-    if security is not None and security.has_mac:
+    # Some panels send the block before they have a channel, and no MAC behind it: a reader must refuse that.
+    if security is not None and security.has_mac and end - at > MAC_BYTES:
         end -= MAC_BYTES
         mac = bytes(raw[end : end + MAC_BYTES])
     if end <= at:

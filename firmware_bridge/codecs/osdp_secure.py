@@ -24,8 +24,7 @@ from __future__ import annotations
 import hmac
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
-
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from typing import TYPE_CHECKING
 
 from firmware_bridge.codecs import FrameError
 from firmware_bridge.codecs.osdp import (
@@ -39,6 +38,9 @@ from firmware_bridge.codecs.osdp import (
     encode_body,
 )
 from firmware_bridge.codecs.osdp_fields import KEY_BYTES, RANDOM_BYTES
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers import Cipher, modes
 
 # Annex D.3: the key of a reader that was never given one.
 SCBK_D = bytes(range(0x30, 0x40))
@@ -173,4 +175,7 @@ def _encrypt(key: bytes, block: bytes) -> bytes:
 
 
 def _cbc(key: bytes, start: bytes) -> Cipher[modes.CBC]:
+    # A station without a secured reader never loads it.
+    from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
     return Cipher(algorithms.AES(key), modes.CBC(start))

@@ -18,6 +18,7 @@ from firmware_bridge.drivers import (
     nmea,
     nut,
     onvif,
+    osdp,
     scanner,
     uhppote,
 )
@@ -79,6 +80,15 @@ DRIVERS: dict[str, DriverRow] = {
         line_use=LineUse.MANY,
         summary="DL/T 645-2007 electricity meter",
     ),
+    "osdp_reader": DriverRow(
+        options=osdp.ReaderOptions,
+        capabilities=(
+            Capability.READER,
+            Capability.KEYPAD,
+            Capability.TAMPER,
+            Capability.CONTROL,
+            Capability.IDENTIFY,
+        ),
     "alpha_sign": DriverRow(
         options=alpha_sign.AlphaSignOptions,
         capabilities=(Capability.SIGN, Capability.IDENTIFY),

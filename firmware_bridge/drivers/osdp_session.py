@@ -61,11 +61,15 @@ SECURITY_REASONS = (NakReason.SECURITY_UNSUPPORTED, NakReason.SECURITY_REQUIRED)
 
 
 class SessionLost(Exception):
-    """This session is over; the next command begins another. `key`: it was the key, and time will not mend it."""
+    """This session is over; the next command begins another.
 
-    def __init__(self, why: str, *, key: bool = False) -> None:
+    `key`: it was the key, and time will not mend it. `bad_frame`: a frame came that this reader did not send now.
+    """
+
+    def __init__(self, why: str, *, key: bool = False, bad_frame: bool = False) -> None:
         super().__init__(why)
         self.key = key
+        self.bad_frame = bad_frame
 
 
 class SendAgain(Exception):
@@ -129,6 +133,19 @@ class PanelSession:
         """Whether what is said now is secured by the reader's own key."""
         return self.online and self._channel is not None
 
+    @property
+    def installs(self) -> bool:
+        """Whether the own key is not confirmed yet, and the default key may still be tried."""
+        return self._keys.install
+
+    def confirm_key(self) -> bytes:
+        """The reader uses its own key: no other one is tried any more. That key."""
+        own = self._keys.own
+        assert self.secured
+        assert own is not None
+        self._keys = Keys(own)
+        return own
+
     def due(self) -> Command | None:
         """The next command of the handshake; None when the session is online and the caller may choose."""
         match self.step:
@@ -171,7 +188,7 @@ class PanelSession:
             self.reset()
             if lost.key and self._keys.install:
                 self._kind = KeyKind.DEFAULT if self._kind is KeyKind.OWN else KeyKind.OWN
-                raise SessionLost(str(lost), key=self._kind is KeyKind.OWN) from None
+                raise SessionLost(str(lost), key=self._kind is KeyKind.OWN, bad_frame=lost.bad_frame) from None
             raise
 
     def _heard(self, frame: Frame) -> Reply:
@@ -179,7 +196,7 @@ class PanelSession:
         try:
             plain = self._opened(frame)
         except SecurityError as error:
-            raise SessionLost(f"its answer has {error}") from None
+            raise SessionLost(f"its answer has {error}", bad_frame=True) from None
         try:
             reply = replies.decode_reply(plain.code, plain.data)
         except FrameError:
@@ -189,7 +206,7 @@ class PanelSession:
         if isinstance(reply, replies.Nak):
             self._refused(reply, secured=frame.has_mac)
         elif self._channel is not None and not frame.has_mac and self.step is not Step.INSTALL:
-            raise SessionLost("it answered unsecured within the Secure Channel")
+            raise SessionLost("it answered unsecured within the Secure Channel", bad_frame=True)
         self._sequence = next_sequence(self._sequence)
         self._advance(reply, block)
         return reply

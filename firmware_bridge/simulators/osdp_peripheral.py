@@ -70,6 +70,7 @@ class PeripheralCounters:
     commands: int = 0
     repeated: int = 0
     refused: int = 0
+    challenges: int = 0
     channels: int = 0
 
 
@@ -172,6 +173,7 @@ class Peripheral:
             return self._plain(frame, Nak(NakReason.LENGTH))
         assert isinstance(command, commands.Challenge)
         self._channel = None
+        self.counters.challenges += 1
         random_b = self.random_bytes(RANDOM_BYTES)
         keys = derive(self.key or SCBK_D, command.random)
         self._handshake = Handshake(keys, command.random, random_b)

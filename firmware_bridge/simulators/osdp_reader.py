@@ -160,7 +160,7 @@ class ReaderFace:
         for one in outputs:
             if not self.stuck_output and one.code in (OutputCode.ON, OutputCode.OFF):
                 self.outputs[one.output] = one.code == OutputCode.ON
-        return replies.OutputStatus(tuple(self.outputs))
+        return replies.Ack()
 
     def _set_light(self, led: commands.Led, now_s: float) -> None:
         light = self.lights[led.led]

@@ -8,6 +8,7 @@ from firmware_bridge.simulators import (
     nmea_gnss,
     nut_ups,
     onvif_camera,
+    osdp_reader,
     station_devices,
     uhppote,
 )
@@ -19,6 +20,7 @@ SIMULATORS: dict[str, SimulatorRow] = {
     "serial_scanner": SimulatorRow(station_devices.ScannerSimulation, "scanner that types what it is shown"),
     "nmea_gnss": SimulatorRow(nmea_gnss.GnssSimulation, "GNSS receiver that stands where it is put"),
     "dlt645_meter": SimulatorRow(dlt645_meter.MeterSimulation, "electricity meter of one phase"),
+    "osdp_reader": SimulatorRow(osdp_reader.ReaderSimulation, "card reader with a keypad, in a Secure Channel"),
     "alpha_sign": SimulatorRow(station_devices.AlphaSimulation, "sign of 128 x 16 dots"),
     "huidu_sign": SimulatorRow(huidu_card.HuiduSimulation, "full-colour card with 128 x 32 dots"),
     "uhppote_door": SimulatorRow(uhppote.UhppoteSimulation, "door controller with cards, a contact and a button"),

@@ -70,7 +70,7 @@ def with_crc(body):
         ("5301080084 60", "reserved"),
         ("5301090 00c 0160", "security block of 1"),
         ("5301090 00c 4015", "security block of 64"),
-        ("53010a 000c 0215 60", "no room"),
+        ("53010a 000c 0215", "no room"),
         ("530108 000c 02", "security block of 2"),
     ],
 )
@@ -159,13 +159,21 @@ def test_a_reader_hears_its_own_commands_and_those_for_everybody():
     assert parser.feed(osdp.encode_frame(plain(0x40, address=5, is_reply=True))) == []
 
 
+def test_a_security_block_without_a_mac_is_a_frame_that_a_reader_can_refuse():
+    # What the Python package osdp sends before it has a channel.
+    raw = with_crc(bytes.fromhex("53030a000c021560"))
+    frame = osdp.decode_frame(raw)
+    assert frame == Frame(3, False, 0, 0x60, security=SecurityBlock(osdp.SCS_15))
+    assert osdp.encode_frame(frame) == raw
+
+
 def test_a_number_that_does_not_fit_is_not_sent():
     with pytest.raises(ValueError, match="address 200"):
         osdp.encode_frame(plain(0x60, address=200))
     with pytest.raises(ValueError, match="at most"):
         osdp.encode_frame(plain(0x60, bytes(osdp.FRAME_BYTES_MAX)))
     with pytest.raises(ValueError, match="MAC"):
-        osdp.encode_frame(Frame(1, False, 1, 0x60, security=SecurityBlock(osdp.SCS_15)))
+        osdp.encode_frame(Frame(1, False, 1, 0x60, mac=b"abcd"))
 
 
 COMMANDS = [

@@ -125,6 +125,7 @@ def test_a_frame_with_any_bit_changed_is_refused(data):
         replace(sealed_card(), security=None, mac=b""),
         replace(sealed_card(), security=SecurityBlock(SCS_17)),
         replace(sealed_card(), is_reply=False),
+        replace(sealed_card(), mac=b""),
         CARD,
     ],
 )
