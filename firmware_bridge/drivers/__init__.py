@@ -89,6 +89,13 @@ DRIVERS: dict[str, DriverRow] = {
             Capability.CONTROL,
             Capability.IDENTIFY,
         ),
+        factory=osdp.OsdpReader,
+        check=osdp.check_reader,
+        needs_profile=False,
+        lines=BYTE_STREAMS,
+        line_use=LineUse.SHARED,
+        summary="OSDP card reader, plain or in a Secure Channel",
+    ),
     "alpha_sign": DriverRow(
         options=alpha_sign.AlphaSignOptions,
         capabilities=(Capability.SIGN, Capability.IDENTIFY),
