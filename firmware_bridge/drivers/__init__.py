@@ -12,6 +12,7 @@ from firmware_bridge.config import BYTE_STREAMS, LineKind
 from firmware_bridge.drivers import (
     alpha_sign,
     dlt645,
+    esphome,
     huidu_sign,
     modbus,
     modbus_points,
@@ -23,9 +24,12 @@ from firmware_bridge.drivers import (
     uhppote,
 )
 from firmware_bridge.drivers.base import Capability, DriverContext, DriverRow, LineUse, Options
+from firmware_bridge.drivers.entity_device import check_entity_device
+from firmware_bridge.drivers.entity_lock import check_entity_lock
 from firmware_bridge.drivers.modbus_unit import MODBUS_LINES
 from firmware_bridge.drivers.onvif_http import OnvifSession
 from firmware_bridge.session import Session, SessionContext
+from firmware_bridge.sessions.esphome import EsphomeSession
 
 __all__ = ["DRIVERS", "SESSIONS", "Capability", "DriverContext", "DriverRow", "LineUse", "Options"]
 
@@ -146,9 +150,30 @@ DRIVERS: dict[str, DriverRow] = {
         line_use=LineUse.MANY,
         summary="ONVIF network camera: pictures, motor, motion, tamper and digital inputs",
     ),
+    "esphome_lock": DriverRow(
+        options=esphome.EsphomeLockOptions,
+        capabilities=(Capability.LOCK, Capability.CONTACT, Capability.BUTTON),
+        factory=esphome.EsphomeLock,
+        check=check_entity_lock,
+        needs_profile=False,
+        lines=frozenset({LineKind.ESPHOME}),
+        line_use=LineUse.MANY,
+        summary="Lock, door contact and buttons of an ESPHome node",
+    ),
+    "esphome_device": DriverRow(
+        options=esphome.EsphomeDeviceOptions,
+        capabilities=(Capability.SENSOR, Capability.CONTROL),
+        factory=esphome.EsphomeDevice,
+        check=check_entity_device,
+        needs_profile=False,
+        lines=frozenset({LineKind.ESPHOME}),
+        line_use=LineUse.MANY,
+        summary="What an ESPHome node measures, and what can be set on it",
+    ),
 }
 
 # What keeps the connection of a line that has no bus.
 SESSIONS: dict[LineKind, Callable[[SessionContext], Session]] = {
+    LineKind.ESPHOME: EsphomeSession,
     LineKind.ONVIF: OnvifSession,
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from firmware_bridge.simulators import (
     dlt645_meter,
+    esphome_node,
     huidu_card,
     nmea_gnss,
     nut_ups,
@@ -26,4 +27,6 @@ SIMULATORS: dict[str, SimulatorRow] = {
     "uhppote_door": SimulatorRow(uhppote.UhppoteSimulation, "door controller with cards, a contact and a button"),
     "nut_ups": SimulatorRow(nut_ups.UpsSimulation, "UPS behind a NUT server"),
     "onvif_camera": SimulatorRow(onvif_camera.OnvifSimulation, "camera with a motor, motion, tamper and an input"),
+    "esphome_lock": SimulatorRow(esphome_node.EsphomeLockSimulation, "ESPHome node with a door"),
+    "esphome_device": SimulatorRow(esphome_node.EsphomeDeviceSimulation, "ESPHome node in a heated room"),
 }

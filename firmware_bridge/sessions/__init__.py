@@ -1,0 +1,1 @@
+"""Connections that a library holds for us, one module a protocol. Their libraries are imported when they connect."""
