@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from rich.console import Console
 from rich.table import Table
 
+from cloud_hub import audit_cli
 from cloud_hub.settings import DIST, STATIONS, BadSettings, Settings
 from cloud_hub.storage.migrate import NewerSchema
 from cloud_hub.users.models import Role
@@ -23,6 +24,7 @@ users_app = typer.Typer(help="Who may log in.", no_args_is_help=True)
 stations_app = typer.Typer(help="The stations that the hub knows.", no_args_is_help=True)
 app.add_typer(users_app, name="users")
 app.add_typer(stations_app, name="stations")
+app.add_typer(audit_cli.app, name="audit")
 
 DataOption = Annotated[Path, typer.Option("--data", envvar="YIZHAN_DATA", help="Where the hub keeps everything.")]
 

@@ -144,6 +144,9 @@ def _event(
             "kind": _text(row.kind),
             "member": member,
             "body": row.body,
+            "boot": row.boot,
+            "mono_ms": row.mono_ms,
+            "chain": row.chain,
         }
     )
 

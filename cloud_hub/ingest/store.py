@@ -15,12 +15,14 @@ from cloud_hub.commands.models import Command
 from cloud_hub.events.models import TimelineItem
 from cloud_hub.events.queries import item, names
 from cloud_hub.ingest.apply import Absorbed, Refused, Source, absorb
+from cloud_hub.ingest.chain import Break, follow
 from cloud_hub.ingest.plan import Plan, Told, plan
 from cloud_hub.stations.models import LatestReadings
 from cloud_hub.stations.queries import latest
 from cloud_hub.storage.bulk import insert_new, upsert, upsert_newer
 from cloud_hub.storage.schema import (
     alarms,
+    chain_breaks,
     events,
     faces,
     latest_readings,
@@ -31,6 +33,10 @@ from cloud_hub.storage.schema import (
 )
 from station_agent.wire import events as wire
 from station_agent.wire.envelope import Batch, Stream
+from station_agent.wire.kinds import AlarmKind
+
+LOG = "log"
+"""The subject of the alarm that a station's log is broken."""
 
 
 @dataclass(slots=True)
@@ -52,7 +58,9 @@ def store(
     boots: Mapping[str, datetime],
     watched: bool,
 ) -> Stored:
-    absorbed = absorb(_marks(connection, {batch.station for batch in batches}), batches)
+    streams = _streams(connection, {batch.station for batch in batches})
+    absorbed = absorb({source: row.mark for source, row in streams.items()}, batches)
+    followed = follow({source: row.chain for source, row in streams.items()}, absorbed.rows)
     what = plan(absorbed.rows, now, boots)
     result = Stored(absorbed, what)
     insert_new(connection, events, what.events)
@@ -69,10 +77,17 @@ def store(
         connection,
         station_streams,
         [
-            {"station": s.station, "spool": s.spool, "stream": s.stream, "mark": absorbed.marks[s]}
+            {
+                "station": s.station,
+                "spool": s.spool,
+                "stream": s.stream,
+                "mark": absorbed.marks[s],
+                "chain": followed.heads.get(s) or (streams[s].chain if s in streams else None),
+            }
             for s in sorted(absorbed.moved, key=lambda s: (s.station, s.spool, s.stream))
         ],
     )
+    _break(connection, followed.breaks, now)
     _count(connection, refused, what, now)
     if watched:
         result.items = _items(connection, what.events)
@@ -80,9 +95,32 @@ def store(
     return result
 
 
-def _marks(connection: sa.Connection, stations: set[str]) -> dict[Source, int]:
+def _streams(connection: sa.Connection, stations: set[str]) -> dict[Source, sa.Row[Any]]:
+    """What is known of every stream of the stations: its mark, and the chain there."""
     rows = connection.execute(station_streams.select().where(station_streams.c.station.in_(stations)))
-    return {Source(row.station, row.spool, Stream(row.stream)): row.mark for row in rows}
+    return {Source(row.station, row.spool, Stream(row.stream)): row for row in rows}
+
+
+def _break(connection: sa.Connection, breaks: Sequence[Break], now: datetime) -> None:
+    """On record for good, and an alarm that a person has to look at: no event clears it."""
+    insert_new(
+        connection,
+        chain_breaks,
+        [
+            {
+                "station": one.source.station,
+                "spool": one.source.spool,
+                "seq": one.seq,
+                "found_at": now,
+                "detail": one.detail,
+            }
+            for one in breaks
+        ],
+    )
+    for one in breaks:
+        row = {"station": one.source.station, "alarm": AlarmKind.LOG_BROKEN, "subject": LOG}
+        detail = f"event {one.seq} of spool {one.source.spool}: {one.detail}"
+        upsert(connection, alarms, [{**row, "detail": detail, "raised_at": now, "cleared_at": None}])
 
 
 def _tell(connection: sa.Connection, told: Told) -> Command | None:

@@ -57,6 +57,7 @@ metadata = sa.MetaData(
 _STATION = sa.String(32)
 _SPOOL = sa.String(36)
 _MEMBER = sa.String(16)
+_HASH = sa.String(64)  # SHA-256 in hex
 _TOKEN = sa.String(64)  # SHA-256 in hex: a stolen database opens no session
 
 stations = sa.Table(
@@ -77,6 +78,18 @@ station_streams = sa.Table(
     sa.Column("spool", _SPOOL, primary_key=True),
     sa.Column("stream", sa.String(16), primary_key=True),
     sa.Column("mark", sa.BigInteger, nullable=False),
+    sa.Column("chain", _HASH),  # of the event at the mark; none for telemetry, nor before the first chained event
+)
+
+# Where a station's events did not follow from each other (station_agent/wire/chain.py). Never deleted by the hub.
+chain_breaks = sa.Table(
+    "chain_breaks",
+    metadata,
+    sa.Column("station", _STATION, primary_key=True),
+    sa.Column("spool", _SPOOL, primary_key=True),
+    sa.Column("seq", sa.BigInteger, primary_key=True),
+    sa.Column("found_at", Moment, nullable=False),
+    sa.Column("detail", sa.Text, nullable=False),
 )
 
 events = sa.Table(
@@ -91,6 +104,9 @@ events = sa.Table(
     sa.Column("kind", sa.String(48), nullable=False),
     sa.Column("member", _MEMBER),
     sa.Column("body", Json, nullable=False),
+    sa.Column("boot", sa.String(36)),  # these three are none in rows of before the chain
+    sa.Column("mono_ms", sa.BigInteger),
+    sa.Column("chain", _HASH),
     sa.Index(None, "at"),
     sa.Index(None, "station", "at"),
     sqlite_with_rowid=False,

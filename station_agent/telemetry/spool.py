@@ -5,8 +5,9 @@ Two streams, each a table with a sequence that never repeats:
     events      committed at once; never dropped
     telemetry   one row a period; thinned, oldest first, when there are more than TELEMETRY_ROWS_MAX
 
-`append` runs inside a store job, so that an event and the change it tells of are one commit. What came after a
-restart of the machine has another `boot`: with it and `mono_ms` the hub repairs stamps from before time was known.
+`append` runs inside a store job, so that an event and the change it tells of are one commit. Events are chained by
+their hashes (wire/chain.py); the end of the chain is kept, since acknowledged rows go. What came after a restart of
+the machine has another `boot`: with it and `mono_ms` the hub repairs stamps from before time was known.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from sqlite_utils import Database
 from station_agent.clock import Clock
 from station_agent.telemetry.ack import SpooledRow
 from station_agent.telemetry.store import Store, StoreClosed, StoreFull
+from station_agent.wire import chain
 from station_agent.wire.envelope import ROWS_PER_BATCH, Row, Stream
 from station_agent.wire.events import EventBody, kind_of
 
@@ -63,6 +65,9 @@ def prepare(db: Database) -> SpoolState:
     for table in _TABLES.values():
         db.conn.execute(f"CREATE TABLE IF NOT EXISTS {table} ({_COLUMNS} kind TEXT NOT NULL, body TEXT NOT NULL)")
     db.conn.execute("CREATE TABLE IF NOT EXISTS spool (id TEXT NOT NULL)")
+    for table, column in (("events", "chain"), ("spool", "chain")):  # not there before version 0.2
+        if column not in {row[1] for row in db.conn.execute(f"PRAGMA table_info({table})")}:
+            db.conn.execute(f"ALTER TABLE {table} ADD COLUMN {column} TEXT")
     found = db.conn.execute("SELECT id FROM spool").fetchone()
     if found is None:
         found = (uuid.uuid4().hex,)
@@ -82,18 +87,38 @@ def append(db: Database, stamp: Stamp, body: EventBody, stream: Stream = Stream.
     statement = f"INSERT INTO {_TABLES[stream]} (at, boot, mono_ms, kind, body) VALUES (?, ?, ?, ?, ?)"  # noqa: S608
     seq = db.conn.execute(statement, row).lastrowid
     assert seq is not None
+    if stream is Stream.EVENTS:
+        _chain(db, seq, stamp, body)
     return seq
+
+
+def _chain(db: Database, seq: int, stamp: Stamp, body: EventBody) -> None:
+    """Within a store job: the row that was just added joins the chain, and is its end."""
+    spool, before = db.conn.execute("SELECT id, chain FROM spool").fetchone()
+    content = body.model_dump(mode="json")
+    end = chain.link(before or chain.beginning(spool), seq, stamp.at, stamp.boot, stamp.mono_ms, kind_of(body), content)
+    db.conn.execute("UPDATE events SET chain = ? WHERE seq = ?", (end, seq))
+    db.conn.execute("UPDATE spool SET chain = ?", (end,))
 
 
 def rows_after(db: Database, stream: Stream, after: int, limit: int) -> list[SpooledRow]:
     """Store job: the next rows of a stream, oldest first."""
-    statement = f"SELECT seq, at, boot, mono_ms, kind, body FROM {_TABLES[stream]} WHERE seq > ? ORDER BY seq LIMIT ?"  # noqa: S608
+    chained = "chain" if stream is Stream.EVENTS else "NULL"
+    statement = f"SELECT seq, at, boot, mono_ms, kind, body, {chained} FROM {_TABLES[stream]} WHERE seq > ? ORDER BY seq LIMIT ?"  # noqa: S608
     return [
         SpooledRow(
-            Row(seq=seq, at=datetime.fromisoformat(at), boot=boot, mono_ms=mono_ms, kind=kind, body=json.loads(body)),
+            Row(
+                seq=seq,
+                at=datetime.fromisoformat(at),
+                boot=boot,
+                mono_ms=mono_ms,
+                kind=kind,
+                body=json.loads(body),
+                chain=chained_to,
+            ),
             len(body),
         )
-        for seq, at, boot, mono_ms, kind, body in db.conn.execute(statement, (after, limit))
+        for seq, at, boot, mono_ms, kind, body, chained_to in db.conn.execute(statement, (after, limit))
     ]
 
 

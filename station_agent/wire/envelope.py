@@ -37,6 +37,7 @@ class Row(Wire):
     mono_ms: int = Field(ge=0)
     kind: str = Field(max_length=48)
     body: dict[str, Any]
+    chain: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$", description="of events: wire/chain.py")
 
 
 class Batch(Wire):

@@ -71,6 +71,7 @@ class AlarmKind(StrEnum):
     DEVICE_OFFLINE = "device_offline"
     CLOCK_UNTRUSTED = "clock_untrusted"
     SPOOL_FILLING = "spool_filling"
+    LOG_BROKEN = "log_broken"  # raised by the hub: a station's events do not follow from each other
 
 
 class CommandKind(StrEnum):

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from sqlite_utils import Database
 
+from cloud_hub.ingest.apply import Source
+from cloud_hub.ingest.chain import follow
 from station_agent.alarms.board import AlarmBoard
 from station_agent.telemetry.outbox import Outbox
 from station_agent.telemetry.spool import Spool, thin
@@ -155,6 +157,45 @@ async def test_a_restart_goes_on_where_the_spool_stood(store: Store, spool: Spoo
     third = await Spool.open(store, clock, BOOT)
     assert (third.start.acked[Stream.EVENTS], third.start.last[Stream.EVENTS]) == (5, 5)
     assert await third.commit(STARTED) == 6, "a number is never used again"
+
+
+async def test_events_are_a_chain_over_batches_restarts_and_rows_that_went(
+    store: Store, spool: Spool, clock: FakeClock
+) -> None:
+    """As the hub follows it: nothing is missing and nothing was changed; telemetry has no chain."""
+    for _ in range(3):
+        await spool.commit(STARTED, STARTED)
+    spool.record_telemetry(READINGS)
+    source = Source("demo-01", spool.id, Stream.EVENTS)
+    first = await spool.read(Stream.EVENTS, 0)
+    followed = follow({}, [(source, row.row) for row in first])
+    assert (len(first), followed.breaks) == (6, [])
+    spool.acknowledged(Stream.EVENTS, 6)
+    await spool.trim()
+    again = await Spool.open(store, clock, "another-boot")
+    await again.commit(STARTED)
+    (later,) = await again.read(Stream.EVENTS, 6)
+    assert follow(dict(followed.heads), [(source, later.row)]).breaks == []
+    assert [row.row.chain for row in await again.read(Stream.TELEMETRY, 0)] == [None]
+
+
+async def test_a_spool_of_before_the_chain_goes_on_with_one(store: Store, clock: FakeClock) -> None:
+    def old(db: Database) -> None:
+        db.conn.execute("CREATE TABLE spool (id TEXT NOT NULL)")
+        db.conn.execute("INSERT INTO spool VALUES ('0123456789abcdef')")
+        db.conn.execute(
+            "CREATE TABLE events (seq INTEGER PRIMARY KEY AUTOINCREMENT, at TEXT NOT NULL, boot TEXT NOT NULL,"
+            " mono_ms INTEGER NOT NULL, kind TEXT NOT NULL, body TEXT NOT NULL)"
+        )
+        row = ("2026-01-31T08:00:00+00:00", "b00t0000", 1, "agent.started", STARTED.model_dump_json())
+        db.conn.execute("INSERT INTO events (at, boot, mono_ms, kind, body) VALUES (?, ?, ?, ?, ?)", row)
+
+    await store.submit(old)
+    spool = await Spool.open(store, clock, BOOT)
+    await spool.commit(STARTED)
+    rows = [row.row for row in await spool.read(Stream.EVENTS, 0)]
+    assert [row.chain is None for row in rows] == [True, False]
+    assert follow({}, [(Source("demo-01", spool.id, Stream.EVENTS), row) for row in rows]).breaks == []
 
 
 async def test_telemetry_is_thinned_oldest_first_and_keeps_its_ends(spool: Spool, store: Store) -> None:

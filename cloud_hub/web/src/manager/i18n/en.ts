@@ -246,6 +246,7 @@ export const en: Words = {
     device_offline: "device offline",
     clock_untrusted: "clock not trusted",
     spool_filling: "too much waits for upload",
+    log_broken: "the event log does not add up",
   },
   command: {
     "door.open": "Open the door",

@@ -50,6 +50,7 @@ const alarm: Record<AlarmKind, string> = {
   device_offline: "设备离线",
   clock_untrusted: "时钟不可信",
   spool_filling: "待上传数据过多",
+  log_broken: "日志链断裂",
 };
 
 const command: Record<CommandKind, string> = {

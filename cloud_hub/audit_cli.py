@@ -1,0 +1,109 @@
+"""`yizhan-hub audit`: is the log of the stations whole and unchanged? Works beside a hub that runs."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from cloud_hub.events.verify import SpoolReport
+
+BROKEN = 2
+SHOWN = 20
+
+app = typer.Typer(help="The log of the stations.", no_args_is_help=True)
+
+DataOption = Annotated[Path, typer.Option("--data", envvar="YIZHAN_DATA", help="Where the hub keeps everything.")]
+StationOption = Annotated[str | None, typer.Option("--station", help="Only this one.")]
+
+
+@app.command()
+def verify(
+    data: DataOption,
+    station: StationOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Follows the hash chain of every event again. Exit status 2 when one was changed, left out or cut off."""
+    reports, told = asyncio.run(_verified(_existing(data), station))
+    sound = all(report.sound for report in reports) and not told
+    if as_json:
+        spools = [report.as_json() for report in reports]
+        typer.echo(json.dumps({"sound": sound, "spools": spools, "breaks": told}, ensure_ascii=False))
+    else:
+        _show(reports, told, sound)
+    raise typer.Exit(0 if sound else BROKEN)
+
+
+def _show(reports: list[SpoolReport], told: list[dict[str, object]], sound: bool) -> None:
+    console = Console()
+    table = Table("station", "spool", "events", "not chained", "result")
+    for report in reports:
+        result = "sound" if report.sound else f"{report.faults_in_all} faults"
+        table.add_row(report.station, report.spool[:8], str(report.events), str(report.unchained), result)
+    console.print(table)
+    for report in reports:
+        for fault in report.faults[:SHOWN]:
+            console.print(f"{report.station}: event {fault.seq} of spool {report.spool[:8]}: {fault.what}")
+        if report.faults_in_all > SHOWN:
+            console.print(f"{report.station}: and {report.faults_in_all - SHOWN} more; --json has them")
+    for row in told:
+        console.print(f"{row['station']}: when event {row['seq']} came ({row['found_at']}): {row['detail']}")
+    console.print("The log is whole and unchanged." if sound else "The log is NOT as the stations wrote it.")
+
+
+@app.command()
+def acknowledge(
+    station: Annotated[str, typer.Argument(help="Whose alarm about its log was looked into.")],
+    data: DataOption,
+    reason: Annotated[str, typer.Option(prompt=True, help="What was found; it goes on record.")],
+) -> None:
+    """Clears the alarm that a station's log is broken. The breaks stay on record, and `verify` goes on naming them."""
+    if not asyncio.run(_acknowledged(_existing(data), station, reason)):
+        typer.echo(f"No alarm about the log of {station} stands.", err=True)
+        raise typer.Exit(1)
+    typer.echo(f"The alarm of {station} is cleared; the breaks stay on record.", err=True)
+
+
+def _existing(data: Path) -> Path:
+    """The database's path; it is not made here."""
+    path = data / "hub.sqlite"
+    if not path.is_file():
+        typer.echo(f"There is no hub in {data}: name its folder with --data.", err=True)
+        raise typer.Exit(1)
+    return path
+
+
+async def _verified(path: Path, station: str | None) -> tuple[list[SpoolReport], list[dict[str, Any]]]:
+    from cloud_hub.events.verify import breaks, verified
+    from cloud_hub.storage.database import Database
+
+    async with Database.open(path) as database:
+        return await database.read(lambda c: (list(verified(c, station)), breaks(c, station)))
+
+
+async def _acknowledged(path: Path, station: str, reason: str) -> bool:
+    import sqlalchemy as sa
+
+    from cloud_hub import audit
+    from cloud_hub.clock import SystemClock
+    from cloud_hub.events.verify import settle_alarm
+    from cloud_hub.storage.database import Database
+
+    at = SystemClock().now()
+    actor = f"command line: {getpass.getuser()}"
+
+    def settle(connection: sa.Connection) -> bool:
+        cleared = settle_alarm(connection, station, at)
+        if cleared:
+            audit.record(connection, at, actor, "log.acknowledge", station, {"why": reason})
+        return cleared
+
+    async with Database.open(path) as database:
+        return await database.write(settle)
