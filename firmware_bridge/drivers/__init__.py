@@ -64,6 +64,16 @@ DRIVERS: dict[str, DriverRow] = {
         line_use=LineUse.ALONE,
         summary="GNSS receiver that speaks NMEA 0183",
     ),
+    "modbus_control": DriverRow(
+        options=modbus_points.PointsOptions,
+        capabilities=(Capability.SENSOR, Capability.CONTROL),
+        factory=modbus_points.ModbusControl,
+        check=modbus_points.check_control,
+        needs_profile=True,
+        lines=MODBUS_LINES,
+        line_use=LineUse.SHARED,
+        summary="Modbus device some of whose points can be set, and are read back",
+    ),
     "serial_scanner": DriverRow(
         options=scanner.ScannerOptions,
         capabilities=(Capability.SCANNER, Capability.IDENTIFY),

@@ -1,21 +1,18 @@
 """Modbus devices: a relay board after the Waveshare map, and a temperature and humidity sensor.
 
-They share our codec, and with it our mistakes: `tests/contract/bridge` runs the drivers against slaves that
-we did not write.
+What a unit is on its wire: `modbus_slave.py`; a slave for any device profile: `modbus_profile.py`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import deque
 from collections.abc import Callable
 
-from firmware_bridge.codecs import modbus_rtu as modbus
-from firmware_bridge.simulators.paced_pty import PacedPty
+from firmware_bridge.codecs import modbus_pdu as modbus
+from firmware_bridge.simulators.modbus_slave import TURNAROUND_S, ModbusSlave
+from firmware_bridge.simulators.paced import PacedWire
 
-# What a slow microcontroller takes between the end of a request and its answer: its own T3.5 and some code.
-TURNAROUND_S = 0.005
 RELAYS = 8
 INPUTS = 8
 FLASH_ON = 0x0200
@@ -25,76 +22,13 @@ FRAMES_MAX = 10_000
 NO_VALUE = 0x7FFF
 
 
-class ModbusSlave:
-    """A unit on a paced line: answers its own unit address, hears everybody's."""
-
-    def __init__(self, line: PacedPty, unit: int, *, turnaround_s: float = TURNAROUND_S) -> None:
-        self._line = line
-        self.unit = unit
-        self.mute = False
-        self._turnaround_s = turnaround_s
-        self._parser = modbus.RequestParser()
-        self._last_s = 0.0
-        self._answers: set[asyncio.TimerHandle] = set()
-        self.requests = 0
-        line.listen(self._heard)
-
-    def answer(self, request: modbus.Request, first_byte_s: float) -> modbus.Reply:
-        """The device itself: what it does and what it says."""
-        raise NotImplementedError
-
-    def stop(self) -> None:
-        """Forget answers that are still to come."""
-        for timer in self._answers:
-            timer.cancel()
-        self._answers.clear()
-
-    @property
-    def discarded(self) -> int:
-        """Bytes heard that were no request."""
-        return self._parser.discarded
-
-    def _heard(self, data: bytes, first_byte_s: float) -> None:
-        now = time.monotonic()
-        if now - self._last_s - len(data) * self._line.byte_s > 3.5 * self._line.byte_s:
-            self._parser.idle()
-        self._last_s = now
-        for unit, request in self._parser.feed(data):
-            if unit == self.unit:
-                self._serve(request, first_byte_s)
-
-    def _serve(self, request: modbus.Request, first_byte_s: float) -> None:
-        self.requests += 1
-        if self.mute:
-            return
-        frame = modbus.encode_reply(self.unit, self.answer(request, first_byte_s))
-        timer: asyncio.TimerHandle
-
-        def send() -> None:
-            self._answers.discard(timer)
-            self._line.send(frame)
-
-        timer = asyncio.get_running_loop().call_later(self._turnaround_s, send)
-        self._answers.add(timer)
-
-
-def _function(request: modbus.Request) -> modbus.Function:
-    match request:
-        case modbus.Read(function, _, _) | modbus.WriteOne(function, _, _):
-            return function
-        case modbus.WriteBits():
-            return modbus.Function.WRITE_COILS
-        case modbus.WriteRegisters():
-            return modbus.Function.WRITE_REGISTERS
-
-
 class RelayBoard(ModbusSlave):
     """Eight relays, eight inputs, and a timer for each relay (FC05 to 0x0200 + relay, in tenths of a second)."""
 
     def __init__(
-        self, line: PacedPty, unit: int, on_relay: Callable[[int, bool], None], *, turnaround_s: float = TURNAROUND_S
+        self, wire: PacedWire, unit: int, on_relay: Callable[[int, bool], None], *, turnaround_s: float = TURNAROUND_S
     ) -> None:
-        super().__init__(line, unit, turnaround_s=turnaround_s)
+        super().__init__(wire, unit, turnaround_s=turnaround_s)
         self._on_relay = on_relay
         self.relays = [False] * RELAYS
         self.inputs = [False] * INPUTS
@@ -118,7 +52,7 @@ class RelayBoard(ModbusSlave):
                 if value != modbus.COIL_OFF:
                     self.relay_frames_s.append(first_byte_s)
                 return self._write(request, address, value)
-        return modbus.Refused(_function(request), modbus.Refusal.ILLEGAL_FUNCTION)
+        return modbus.Refused(modbus.function_of(request), modbus.Refusal.ILLEGAL_FUNCTION)
 
     def _write(self, request: modbus.WriteOne, address: int, value: int) -> modbus.Reply:
         function = request.function
@@ -156,14 +90,14 @@ def _slice(function: modbus.Function, bits: list[bool], address: int, count: int
 class ClimateSensor(ModbusSlave):
     """Input registers 1 and 2: temperature and humidity in tenths; a value that is None reads as NO_VALUE."""
 
-    def __init__(self, line: PacedPty, unit: int, *, turnaround_s: float = TURNAROUND_S) -> None:
-        super().__init__(line, unit, turnaround_s=turnaround_s)
+    def __init__(self, wire: PacedWire, unit: int, *, turnaround_s: float = TURNAROUND_S) -> None:
+        super().__init__(wire, unit, turnaround_s=turnaround_s)
         self.temperature_c: float | None = 21.5
         self.humidity_percent: float | None = 40.0
 
     def answer(self, request: modbus.Request, first_byte_s: float) -> modbus.Reply:
         if not isinstance(request, modbus.Read) or request.function is not modbus.Function.READ_INPUT_REGISTERS:
-            return modbus.Refused(_function(request), modbus.Refusal.ILLEGAL_FUNCTION)
+            return modbus.Refused(modbus.function_of(request), modbus.Refusal.ILLEGAL_FUNCTION)
         registers = {1: _tenths(self.temperature_c), 2: _tenths(self.humidity_percent)}
         wanted = range(request.address, request.address + request.count)
         if not all(address in registers for address in wanted):

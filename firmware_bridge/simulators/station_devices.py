@@ -1,4 +1,4 @@
-"""The devices of the virtual station, each by itself: a lock with its door, a climate sensor, a scanner, a sign."""
+"""The devices of the virtual station, each by itself: a lock with its door, a scanner, a sign."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from firmware_bridge.config import DeviceConfig
 from firmware_bridge.simulators.alpha_sign import SimulatedSign
 from firmware_bridge.simulators.base import Action, SimulatorContext, WireSimulation
 from firmware_bridge.simulators.door import Door, DoorTiming
-from firmware_bridge.simulators.modbus_devices import ClimateSensor, RelayBoard
+from firmware_bridge.simulators.modbus_devices import RelayBoard
 from firmware_bridge.simulators.paced_pty import PacedPty
 from firmware_bridge.simulators.qr_scanner import QrScanner
 
@@ -72,36 +72,6 @@ class LockSimulation(WireSimulation):
 
     def _moved(self) -> None:
         self.board.inputs[CONTACT_INPUT] = self.door.is_open
-
-
-class ClimateSimulation(WireSimulation):
-    """A temperature and humidity sensor."""
-
-    BAUD = 9600
-
-    def __init__(self, context: SimulatorContext) -> None:
-        device = DeviceConfig(
-            driver="modbus_sensor", line=self.LINE, profile="xy_md02", address=2, options={"period_s": 2.0}
-        )
-        wire = _pty(context, "climate", self.BAUD)
-        super().__init__(wire, device, {"baud": self.BAUD})
-        self.sensor = ClimateSensor(wire, device.address)
-
-    def stop(self) -> None:
-        self.sensor.stop()
-
-    def mute(self, muted: bool) -> None:
-        self.sensor.mute = muted
-
-    def state(self) -> dict[str, object]:
-        return {"temperature_c": self.sensor.temperature_c, "humidity_percent": self.sensor.humidity_percent}
-
-    def actions(self) -> Mapping[str, Action]:
-        def temperature(words: object) -> None:
-            assert isinstance(words, list | tuple)
-            self.sensor.temperature_c = None if words[0] == "none" else float(words[0])
-
-        return {"temperature": temperature}
 
 
 class ScannerSimulation(WireSimulation):

@@ -6,6 +6,7 @@ from firmware_bridge.simulators import (
     dlt645_meter,
     esphome_node,
     huidu_card,
+    modbus_profile,
     nmea_gnss,
     nut_ups,
     onvif_camera,
@@ -17,7 +18,8 @@ from firmware_bridge.simulators.base import SimulatorRow
 
 SIMULATORS: dict[str, SimulatorRow] = {
     "modbus_lock": SimulatorRow(station_devices.LockSimulation, "relay board with a door"),
-    "modbus_sensor": SimulatorRow(station_devices.ClimateSimulation, "temperature and humidity sensor"),
+    "modbus_sensor": SimulatorRow(modbus_profile.sensor, "temperature and humidity sensor"),
+    "modbus_control": SimulatorRow(modbus_profile.control, "board with eight relays and eight inputs"),
     "serial_scanner": SimulatorRow(station_devices.ScannerSimulation, "scanner that types what it is shown"),
     "nmea_gnss": SimulatorRow(nmea_gnss.GnssSimulation, "GNSS receiver that stands where it is put"),
     "dlt645_meter": SimulatorRow(dlt645_meter.MeterSimulation, "electricity meter of one phase"),
