@@ -24,7 +24,9 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from typer.testing import CliRunner
 
+from cloud_hub.cli import app as hub_cli
 from firmware_bridge.simulators.station import SimulatedStation
 from station_agent.wire import membership_code
 from tests.harness.hub_process import HubProcess
@@ -154,6 +156,8 @@ async def test_every_visit_is_at_the_hub_once_whatever_is_killed(tmp_path: Path)
             assert not [e for e in events if e["kind"] == "alarm.raised" and e["body"]["alarm"] == "door_forced"]
     finally:
         await asyncio.to_thread(hub.stop)
+    ended = CliRunner().invoke(hub_cli, ["audit", "verify", "--data", str(hub.data), "--json"])
+    assert ended.exit_code == 0, f"seed {SEED}: the log does not add up: {ended.stdout}"
 
 
 async def _visits(station: SimulatedStation, hub: HubProcess, agent: Agent, rng: random.Random) -> None:
