@@ -1,14 +1,12 @@
 """Finds ONVIF cameras of a network by WS-Discovery: a probe to everybody, and whoever answers within `wait_s`.
 
-The probe is sent PROBES times, since a datagram may be lost; a camera that answers each is one finding. An answer is
-taken at its word for nothing but itself: what it says goes into a proposal that a person reads.
+A camera that answers several probes is one finding. An answer is taken at its word for nothing but itself: what it
+says goes into a proposal that a person reads.
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import socket
 import uuid
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -16,17 +14,14 @@ from urllib.parse import urlsplit
 from firmware_bridge.codecs import FrameError
 from firmware_bridge.codecs.ws_discovery import DATAGRAM_BYTES_MAX, MULTICAST_GROUP, PORT, Match, decode, encode_probe
 from firmware_bridge.config import LineConfig
+from firmware_bridge.discovery.datagrams import ask_everybody
 from firmware_bridge.discovery.finding import Finding
 from firmware_bridge.drivers.onvif_http import DEFAULT_PATH, HTTP_PORT, HTTPS_PORT
 
 log = logging.getLogger(__name__)
 
-PROBES = 3
 WAIT_S = 4.0  # cameras answer after a random part of 0.5 s, small ones take longer
-WAIT_S_MAX = 60.0
 ANSWERS_MAX = 256  # cameras; beyond it a network does not look like a station's
-DATAGRAMS_MAX = 4096
-TTL = 1  # this network only
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,54 +74,33 @@ async def find_cameras(
     `interface` is the station's own IPv4 address on the network to search; the system chooses when it is empty.
     `group` may be one camera's address. Raises OSError when there is no such interface or network.
     """
-    if not 0 < wait_s <= WAIT_S_MAX:
-        raise ValueError(f"a search takes more than 0 and at most {WAIT_S_MAX:g} s")
     found: dict[str, Camera] = {}
-    with _open(interface) as end:
-        try:
-            async with asyncio.timeout(wait_s), asyncio.TaskGroup() as tasks:
-                tasks.create_task(_ask(end, (group, port), wait_s / (2 * PROBES)))
-                await _hear(end, found)
-        except TimeoutError:
-            pass  # the search is over
-    return sorted(found.values(), key=lambda camera: (camera.xaddr, camera.match.endpoint))
 
-
-async def _ask(end: socket.socket, to: tuple[str, int], pause_s: float) -> None:
-    loop = asyncio.get_running_loop()
-    for _ in range(PROBES):
-        await loop.sock_sendto(end, encode_probe(f"urn:uuid:{uuid.uuid4()}"), to)
-        await asyncio.sleep(pause_s)
-
-
-async def _hear(end: socket.socket, found: dict[str, Camera]) -> None:
-    """Until cancelled, or until more came than any network has."""
-    loop = asyncio.get_running_loop()
-    for _ in range(DATAGRAMS_MAX):
-        data, sender = await loop.sock_recvfrom(end, DATAGRAM_BYTES_MAX + 1)
+    def heard(data: bytes, sender: tuple[str, int]) -> None:
         try:
             matches = decode(data)
         except FrameError as error:
             log.debug("an answer from %s is none: %s", sender[0], error)
-            continue
-        if isinstance(matches, tuple):
-            for match in matches:
-                if len(found) < ANSWERS_MAX:
-                    found.setdefault(match.endpoint or " ".join(match.xaddrs), Camera(match, sender[0]))
+            return
+        for match in matches if isinstance(matches, tuple) else ():
+            if len(found) < ANSWERS_MAX:
+                found.setdefault(match.endpoint or " ".join(match.xaddrs), Camera(match, sender[0]))
+
+    await ask_everybody(
+        lambda: encode_probe(f"urn:uuid:{uuid.uuid4()}"),
+        (group, port),
+        heard,
+        interface=interface,
+        wait_s=wait_s,
+        size_max=DATAGRAM_BYTES_MAX,
+    )
+    return sorted(found.values(), key=lambda camera: (camera.xaddr, camera.match.endpoint))
 
 
-def _open(interface: str) -> socket.socket:
-    end = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    try:
-        end.setblocking(False)
-        end.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, TTL)
-        if interface:
-            end.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton(interface))
-        end.bind((interface, 0))
-    except BaseException:
-        end.close()
-        raise
-    return end
+async def search(*, interface: str = "", wait_s: float = WAIT_S) -> list[Finding]:
+    """Cameras of a network, as rows of a station profile. Arguments and errors as of `find_cameras`."""
+    findings = [camera.finding() for camera in await find_cameras(interface=interface, wait_s=wait_s)]
+    return [finding for finding in findings if finding is not None]
 
 
 def _host(xaddr: str) -> str:
