@@ -172,10 +172,20 @@ class OsdpReader:
         able = [command for part, command in wanted.items() if not known.abilities or known.of(part).level > 0]
         if not able:
             raise DeviceRefused(self.name, "has neither a light nor a buzzer")
-        for command in able:
-            await self._ask(command)
+        # Placed together, so that no poll comes between a light and its tone.
+        orders = [self._place(command) for command in able]
+        try:
+            for order in orders:
+                await self._answer(order)
+        finally:
+            for order in orders:
+                if not order.future.cancel() and not order.future.cancelled():
+                    order.future.exception()  # one failure of a show is told, the others are seen and dropped
 
     async def _ask(self, command: Command) -> Reply:
+        return await self._answer(self._place(command))
+
+    def _place(self, command: Command) -> _Order:
         if self._health is Health.OFFLINE:
             raise DeviceTimeout(self.name, self._why_offline)
         if len(self._orders) >= ORDERS_MAX:
@@ -183,13 +193,16 @@ class OsdpReader:
         order = _Order(command, asyncio.get_running_loop().create_future())
         self._orders.append(order)
         self._wake.set()
+        return order
+
+    async def _answer(self, order: _Order) -> Reply:
         try:
             async with asyncio.timeout(ORDER_S_MAX):
                 reply = await order.future
         except TimeoutError:
             raise DeviceTimeout(self.name, f"did not take a command in {ORDER_S_MAX:.0f} s") from None
         if isinstance(reply, replies.Nak):
-            raise DeviceRefused(self.name, f"refuses {type(command).__name__}: {reply.text}")
+            raise DeviceRefused(self.name, f"refuses {type(order.command).__name__}: {reply.text}")
         return reply
 
     # The session.
