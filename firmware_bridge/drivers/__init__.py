@@ -13,6 +13,8 @@ from firmware_bridge.drivers import (
     alpha_sign,
     dlt645,
     esphome,
+    framebuffer_sign,
+    hub75_sign,
     huidu_sign,
     modbus,
     modbus_points,
@@ -30,6 +32,7 @@ from firmware_bridge.drivers.modbus_unit import MODBUS_LINES
 from firmware_bridge.drivers.onvif_http import OnvifSession
 from firmware_bridge.session import Session, SessionContext
 from firmware_bridge.sessions.esphome import EsphomeSession
+from firmware_bridge.sessions.surface import SurfaceSession
 
 __all__ = ["DRIVERS", "SESSIONS", "Capability", "DriverContext", "DriverRow", "LineUse", "Options"]
 
@@ -130,6 +133,26 @@ DRIVERS: dict[str, DriverRow] = {
         line_use=LineUse.ALONE,
         summary="Sign on a Huidu full-colour card",
     ),
+    "framebuffer_sign": DriverRow(
+        options=framebuffer_sign.FramebufferSignOptions,
+        capabilities=(Capability.SIGN, Capability.IDENTIFY),
+        factory=framebuffer_sign.FramebufferSign,
+        check=framebuffer_sign.check_sign,
+        needs_profile=False,
+        lines=frozenset({LineKind.FRAMEBUFFER}),
+        line_use=LineUse.MANY,
+        summary="Sign behind a framebuffer: HDMI sending cards",
+    ),
+    "hub75_sign": DriverRow(
+        options=hub75_sign.Hub75SignOptions,
+        capabilities=(Capability.SIGN, Capability.IDENTIFY),
+        factory=hub75_sign.Hub75Sign,
+        check=hub75_sign.check_sign,
+        needs_profile=False,
+        lines=frozenset({LineKind.HUB75}),
+        line_use=LineUse.ALONE,
+        summary="HUB75 panels at the pins of this board",
+    ),
     "uhppote_door": DriverRow(
         options=uhppote.UhppoteOptions,
         capabilities=(Capability.LOCK, Capability.CONTACT, Capability.BUTTON, Capability.SENSOR),
@@ -186,4 +209,6 @@ DRIVERS: dict[str, DriverRow] = {
 SESSIONS: dict[LineKind, Callable[[SessionContext], Session]] = {
     LineKind.ESPHOME: EsphomeSession,
     LineKind.ONVIF: OnvifSession,
+    LineKind.FRAMEBUFFER: SurfaceSession,
+    LineKind.HUB75: SurfaceSession,
 }

@@ -5,6 +5,8 @@ from __future__ import annotations
 from firmware_bridge.simulators import (
     dlt645_meter,
     esphome_node,
+    framebuffer_screen,
+    hub75_panel,
     huidu_card,
     modbus_profile,
     nmea_gnss,
@@ -26,6 +28,8 @@ SIMULATORS: dict[str, SimulatorRow] = {
     "osdp_reader": SimulatorRow(osdp_reader.ReaderSimulation, "card reader with a keypad, in a Secure Channel"),
     "alpha_sign": SimulatorRow(station_devices.AlphaSimulation, "sign of 128 x 16 dots"),
     "huidu_sign": SimulatorRow(huidu_card.HuiduSimulation, "full-colour card with 128 x 32 dots"),
+    "framebuffer_sign": SimulatorRow(framebuffer_screen.FramebufferSimulation, "screen as a plain file"),
+    "hub75_sign": SimulatorRow(hub75_panel.Hub75Simulation, "two panels, inside this process only"),
     "uhppote_door": SimulatorRow(uhppote.UhppoteSimulation, "door controller with cards, a contact and a button"),
     "nut_ups": SimulatorRow(nut_ups.UpsSimulation, "UPS behind a NUT server"),
     "onvif_camera": SimulatorRow(onvif_camera.OnvifSimulation, "camera with a motor, motion, tamper and an input"),
