@@ -11,6 +11,7 @@ left in the camera when the station goes.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 from collections.abc import Callable, Mapping
@@ -25,6 +26,8 @@ log = logging.getLogger(__name__)
 LIFETIME_S = 60
 PULL_S = 5  # the camera holds a request for so long; an event ends it at once
 MESSAGES_MAX = 32
+# Some cameras do not hold a request: they answer at once that nothing happened. And none is asked faster than this.
+EMPTY_PAUSE_S, PAUSE_S = 1.0, 0.1
 # Inputs, and rules behind one of them, that are kept; a camera has a handful.
 INPUTS_MAX = 64
 SOURCES_MAX = 64
@@ -75,11 +78,15 @@ class EventReader:
         renew_s = self._clock.monotonic() + LIFETIME_S / 2
         renews = True
         while True:
+            asked_s = self._clock.monotonic()
             pull = onvif.pull_messages(PULL_S, MESSAGES_MAX)
-            for each in await self._calls.ask(
+            came = await self._calls.ask(
                 pull, onvif.notifications, address=address, subscription=subscription, wait_s=PULL_S
-            ):
+            )
+            for each in came:
                 self._take(each)
+            least_s = PAUSE_S if came else EMPTY_PAUSE_S
+            await asyncio.sleep(max(0.0, asked_s + least_s - self._clock.monotonic()))
             self._complaint = ""
             if renews and self._clock.monotonic() >= renew_s:
                 renew_s = self._clock.monotonic() + LIFETIME_S / 2

@@ -104,7 +104,7 @@ class Access:
         self._trust = trust
         self._allow_basic = allow_basic or trust.https
         self._user = self._password = ""
-        self._auth: httpx.Auth | None = None  # what the camera asked for last: it is not asked for every time
+        self._auth: httpx.Auth | None = None  # kept, since it remembers the camera's challenge
         self._tls: ssl.SSLContext | None = None
 
     def login(self, user: str, password: str) -> None:
@@ -161,7 +161,7 @@ class Access:
                 async with httpx.AsyncClient(verify=tls, timeout=None, trust_env=False) as client:  # noqa: S113
                     request = client.build_request(method, url, content=content, headers={**PLAIN, **headers})
                     answer, challenge = await self._once(client, request, size_max)
-                    if answer.status == UNAUTHORIZED and self._learn(challenge):
+                    if answer.status == UNAUTHORIZED and self._gives_basic(challenge):
                         answer, _ = await self._once(client, request, size_max)
                     return answer
         except TimeoutError:
@@ -174,7 +174,11 @@ class Access:
             raise DeviceTimeout(self._device, f"{host} broke the conversation off: {error}") from None
 
     async def _once(self, client: httpx.AsyncClient, request: httpx.Request, size_max: int) -> tuple[Answer, str]:
-        """One request, and the challenge that came with a refusal."""
+        """One request, and the challenge that came with a refusal. A challenge of HTTP Digest is answered at once."""
+        import httpx
+
+        if self._user and self._auth is None:
+            self._auth = httpx.DigestAuth(self._user, self._password)
         response = await client.send(request, auth=self._auth, stream=True)
         try:
             data = bytearray()
@@ -188,23 +192,22 @@ class Access:
         finally:
             await response.aclose()
 
-    def _learn(self, challenge: str) -> bool:
-        """Whether to ask again, with what the camera wants. Raises DeviceRefused for what we do not give."""
+    def _gives_basic(self, challenge: str) -> bool:
+        """Whether to ask again with HTTP Basic. Raises DeviceRefused where that would show the password."""
         import httpx
 
-        if not self._user or self._auth is not None:
+        wants_digest = "digest" in challenge.lower()  # it had that, and says no
+        if not self._user or wants_digest or not challenge.lower().startswith("basic"):
             return False
-        if "digest" in challenge.lower():
-            self._auth = httpx.DigestAuth(self._user, self._password)
-        elif challenge.lower().startswith("basic"):
-            if not self._allow_basic:
-                raise DeviceRefused(
-                    self._device,
-                    "it wants the password in the clear (HTTP Basic). Set the option `https` if it can, or `basic` "
-                    "where nobody else is on this network",
-                )
-            self._auth = httpx.BasicAuth(self._user, self._password)
-        return self._auth is not None
+        if not self._allow_basic:
+            raise DeviceRefused(
+                self._device,
+                "it wants the password in the clear (HTTP Basic). Set the option `https` if it can, or `basic` "
+                "where nobody else is on this network",
+            )
+        again = not isinstance(self._auth, httpx.BasicAuth)
+        self._auth = httpx.BasicAuth(self._user, self._password)
+        return again
 
     async def _context(self) -> ssl.SSLContext:
         """Kept: reading the machine's certificates takes tens of milliseconds."""

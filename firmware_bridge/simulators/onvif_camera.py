@@ -96,6 +96,10 @@ class SimulatedCamera:
         self.ptz = True
         self.snapshots = True
         self.basic_only = False  # it asks for HTTP Basic instead of Digest
+        self.digest_only = False  # SOAP wants HTTP Digest too, and no token
+        self.challenges = 0
+        self.without: frozenset[str] = frozenset()  # operations that it does not know
+        self.timeouts = True  # of a move; else it takes none
         self.muted = False
         self.own_host = OWN_HOST  # how it names itself
         self.references = False  # subscriptions are told apart by a header, else by their address
@@ -167,6 +171,8 @@ class SimulatedCamera:
             return self._snapshot(request)
         if request.method != "POST":
             return HttpReply(404, b"")
+        if self.digest_only and (challenge := self._challenged(request)) is not None:
+            return challenge
         try:
             operation = soap.body_of(request.body)
             header = soap.child(soap.parse(request.body), "Header")
@@ -183,7 +189,10 @@ class SimulatedCamera:
         self.on_change()
         if name == "GetSystemDateAndTime":
             return replies.system_time(self.now())
-        self._check_token(header)
+        if not self.digest_only:
+            self._check_token(header)
+        if name in self.without:
+            raise Refusal("ter:ActionNotSupported", reason=f"{name} is not implemented")
         if name in ("PullMessages", "Renew", "Unsubscribe"):
             return await self._pull_point(name, operation, header, path)
         if name not in self._operations:
@@ -211,10 +220,14 @@ class SimulatedCamera:
             if given == "Basic " + base64.b64encode(f"{USER}:{self._password}".encode()).decode():
                 return HttpReply(200, _picture(self.position()), {"Content-Type": "image/jpeg"})
             return HttpReply(401, b"", {"WWW-Authenticate": f'Basic realm="{REALM}"'})
-        if not _digest_fits(given, self._password, self._challenge, request):
-            challenge = f'Digest realm="{REALM}", nonce="{self._challenge}", qop="auth", algorithm=MD5'
-            return HttpReply(401, b"", {"WWW-Authenticate": challenge})
-        return HttpReply(200, _picture(self.position()), {"Content-Type": "image/jpeg"})
+        return self._challenged(request) or HttpReply(200, _picture(self.position()), {"Content-Type": "image/jpeg"})
+
+    def _challenged(self, request: HttpRequest) -> HttpReply | None:
+        if _digest_fits(request.headers.get("authorization", ""), self._password, self._challenge, request):
+            return None
+        self.challenges += 1
+        challenge = f'Digest realm="{REALM}", nonce="{self._challenge}", qop="auth", algorithm=MD5'
+        return HttpReply(401, b"", {"WWW-Authenticate": challenge})
 
     # --- operations
 
@@ -249,8 +262,9 @@ class SimulatedCamera:
     def _move(self, operation: Element) -> str:
         self._known_profile(operation)
         pan_tilt, zoom = (soap.child(operation, "Velocity", axis) for axis in ("PanTilt", "Zoom"))
-        timeout = re.fullmatch(r"PT([0-9.]+)S", soap.text(operation, "Timeout") or "PT10S")
-        if timeout is None:
+        asked = soap.text(operation, "Timeout")
+        timeout = re.fullmatch(r"PT([0-9.]+)S", asked or "PT10S")
+        if timeout is None or (asked and not self.timeouts):
             raise Refusal("ter:InvalidArgVal", "ter:TimeoutNotSupported", reason="timeout")
         speed = (_speed(pan_tilt, "x"), _speed(pan_tilt, "y"), _speed(zoom, "x"))
         self._turn(speed)

@@ -276,6 +276,27 @@ class TestSimulation:
             assert simulation.state()["moving"] is False
             assert list(simulation.camera.asked).count("Stop") == 1
 
+    async def test_a_motor_that_takes_no_time_is_stopped_all_the_same(self, on_simulation, simulation):
+        simulation.camera.timeouts = False
+        async with on_simulation() as (camera, _):
+            await camera.move(0, -1, 0, for_s=0.05)
+            assert simulation.state()["moving"] is False
+            assert simulation.camera.position()[1] < 0
+
+    async def test_a_camera_that_is_older_than_get_services(self, on_simulation, simulation):
+        simulation.camera.without = frozenset({"GetServices"})
+        async with on_simulation() as (camera, told):
+            assert await camera.stream_url() == f"rtsp://{LOOPBACK}:554/sub?transport=tcp"
+            await told.until(lambda: told.inputs("motion"))
+
+    async def test_a_camera_that_wants_http_digest_for_everything_asks_once(self, on_simulation, simulation):
+        simulation.camera.digest_only = True
+        async with on_simulation() as (camera, told):
+            assert (await camera.info()).serial == "SIM-0001"
+            assert (await camera.snapshot()).startswith(b"\xff\xd8\xff")
+            await told.until(lambda: told.inputs("motion"))
+        assert simulation.camera.challenges == 1
+
     async def test_a_keyframe_is_asked_for_the_stream_that_is_watched(self, on_simulation, simulation):
         async with on_simulation(stream="main") as (camera, _):
             await camera.ask_keyframe()

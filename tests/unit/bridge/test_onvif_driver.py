@@ -11,7 +11,7 @@ from firmware_bridge.capabilities import DeviceRefused, DeviceTimeout
 from firmware_bridge.codecs import onvif
 from firmware_bridge.codecs.onvif import Change, Notification
 from firmware_bridge.config import DeviceConfig, LineConfig
-from firmware_bridge.drivers.onvif_events import INPUTS_MAX, LIFETIME_S, PULL_S, EventReader
+from firmware_bridge.drivers.onvif_events import EMPTY_PAUSE_S, INPUTS_MAX, LIFETIME_S, PULL_S, EventReader
 from firmware_bridge.drivers.onvif_http import Access, OnvifSession, Trust
 from firmware_bridge.secrets import NoSecrets
 from firmware_bridge.session import SessionContext
@@ -29,8 +29,9 @@ def event(topic, value, source="1", change=Change.CHANGED):
 class ScriptedCalls:
     """Answers pulls with batches, one each PULL_S; a batch that is an error is raised. Then silence."""
 
-    def __init__(self, *batches, renews=True):
+    def __init__(self, *batches, renews=True, holds_s=PULL_S):
         self.asked = []
+        self._holds_s = holds_s
         self._batches = list(batches)
         self._renews = renews
 
@@ -42,7 +43,7 @@ class ScriptedCalls:
             if not self._renews:
                 raise DeviceRefused("camera", "unknown action")
             return None
-        await asyncio.sleep(PULL_S)
+        await asyncio.sleep(self._holds_s)
         batch = self._batches.pop(0) if self._batches else DeviceTimeout("camera", "gone")
         if isinstance(batch, Exception):
             raise batch
@@ -123,6 +124,15 @@ def test_a_camera_that_knows_no_renew_is_asked_once(run_virtual, reader):
         calls = ScriptedCalls(*[[]] * 20, renews=False)
         await pulled(reader(calls))
         assert [name for name, _ in calls.asked].count("Renew") == 1
+
+    run_virtual(scenario())
+
+
+def test_a_camera_that_does_not_hold_a_request_is_not_asked_without_end(run_virtual, reader, clock):
+    async def scenario():
+        begun_s = clock.monotonic()
+        await pulled(reader(ScriptedCalls(*[[]] * 30, holds_s=0)))
+        assert clock.monotonic() - begun_s == pytest.approx(30 * EMPTY_PAUSE_S)
 
     run_virtual(scenario())
 
