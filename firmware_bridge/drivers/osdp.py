@@ -121,8 +121,9 @@ class OsdpReader:
         self._levels: dict[str, bool] = {}
         self._opened: dict[str, bool] = {}
         self._complained = ""
+        self._answer_wire_s = ANSWER_BYTES_MAX * context.line.byte_s
         policy = DevicePolicy(
-            timeout_s=ANSWER_S_MAX + ANSWER_BYTES_MAX * context.line.byte_s,
+            timeout_s=ANSWER_S_MAX,
             retries=RETRIES,
             quarantine_after=1,
             quarantine_s_max=QUARANTINE_S_MAX,
@@ -281,7 +282,9 @@ class OsdpReader:
         """Raises SessionLost, DeviceTimeout."""
         sent = session.encode(command)
         exchange: Exchange[Frame] = Exchange(
-            parts=(sent.wire,), reply=lambda: ReplyParser(self._address, sent.sequence)
+            parts=(sent.wire,),
+            reply=lambda: ReplyParser(self._address, sent.sequence),
+            reply_s=self._answer_wire_s,
         )
         for _ in range(BUSY_TIMES_MAX):
             frame = await self._bus.request(self.name, exchange, priority=Priority.READER, deadline_s=DEADLINE_S)
