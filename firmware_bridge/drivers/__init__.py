@@ -11,6 +11,7 @@ from collections.abc import Callable
 from firmware_bridge.config import BYTE_STREAMS, LineKind
 from firmware_bridge.drivers import (
     alpha_sign,
+    at_modem,
     dlt645,
     esphome,
     framebuffer_sign,
@@ -76,6 +77,16 @@ DRIVERS: dict[str, DriverRow] = {
         lines=MODBUS_LINES,
         line_use=LineUse.SHARED,
         summary="Modbus device some of whose points can be set, and are read back",
+    ),
+    "at_modem": DriverRow(
+        options=at_modem.ModemOptions,
+        capabilities=(Capability.SENSOR,),
+        factory=at_modem.AtModem,
+        check=at_modem.check_modem,
+        needs_profile=False,
+        lines=BYTE_STREAMS,
+        line_use=LineUse.ALONE,
+        summary="Cellular modem: signal, registration, operator and SIM by AT commands",
     ),
     "serial_scanner": DriverRow(
         options=scanner.ScannerOptions,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from firmware_bridge.simulators import (
+    at_modem,
     dlt645_meter,
     esphome_node,
     framebuffer_screen,
@@ -24,6 +25,7 @@ SIMULATORS: dict[str, SimulatorRow] = {
     "modbus_control": SimulatorRow(modbus_profile.control, "board with eight relays and eight inputs"),
     "serial_scanner": SimulatorRow(station_devices.ScannerSimulation, "scanner that types what it is shown"),
     "nmea_gnss": SimulatorRow(nmea_gnss.GnssSimulation, "GNSS receiver that stands where it is put"),
+    "at_modem": SimulatorRow(at_modem.ModemSimulation, "cellular modem with a SIM"),
     "dlt645_meter": SimulatorRow(dlt645_meter.MeterSimulation, "electricity meter of one phase"),
     "osdp_reader": SimulatorRow(osdp_reader.ReaderSimulation, "card reader with a keypad, in a Secure Channel"),
     "alpha_sign": SimulatorRow(station_devices.AlphaSimulation, "sign of 128 x 16 dots"),
