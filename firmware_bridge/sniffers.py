@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from firmware_bridge.codecs import Seen, Sniffer, modbus_rtu, modbus_tcp
+from firmware_bridge.codecs import Seen, Sniffer, modbus_rtu, modbus_tcp, osdp
 
 SNIFFERS: dict[str, Callable[[], Sniffer]] = {
     "modbus": modbus_rtu.Sniffer,
     "modbus-tcp": modbus_tcp.Sniffer,
+    "osdp": osdp.Sniffer,
 }
 
 
