@@ -38,7 +38,7 @@ EXAMPLES = [
     ("elt_mb350u_c", "temperature", (255,), 25.5),
     ("elt_mb350u_c", "humidity", (75,), 75),
     ("elt_mb350u_c", "co", (25,), 25),
-    # Uponor, X-147: 23 degrees are 734, 25 are 770; X-148: differences of 2 and of 5 degrees are 36 and 90.
+    # Uponor, X-147: 23 degrees are 734, 25 are 770; differences of 2 degrees (page 9) and of 5 (page 14) are 36 and 90.
     ("uponor_x147", "setpoint", (0x02DE,), 23.0),
     ("uponor_x147", "setpoint", (0x0302,), 25.0),
     ("uponor_x147", "heating_offset", (0x0024,), 2.0),
@@ -104,6 +104,7 @@ TABLES = [
     ("siemens_qsa2700d", "status", (1,), "replace_module"),
     ("siemens_qsa2700d", "status", (7,), None),
     ("uponor_x147", "floor_temperature", (734,), 23.0),
+    ("uponor_x147", "floor_temperature", (0x7FFF,), None),
     ("uponor_x147", "thermostat_lost", (1,), True),
 ]
 
