@@ -63,6 +63,10 @@ class SimulatedSign:
     def bad_packets(self) -> int:
         return self._parser.bad_packets
 
+    def text(self, label: str) -> alpha.WriteText:
+        """A TEXT file; one that was never written is empty."""
+        return self._texts.get(label, alpha.WriteText(label, ()))
+
     @property
     def pages(self) -> tuple[SignPage, ...]:
         """What is shown, page after page; nothing on a sign that was never written."""
@@ -87,9 +91,10 @@ class SimulatedSign:
             if packet.address in (self._address, alpha.BROADCAST):
                 self.packets += 1
                 for command in packet.commands:
-                    self._obey(command)
+                    self.obey(command)
 
-    def _obey(self, command: alpha.Command) -> None:
+    def obey(self, command: alpha.Command) -> None:
+        """As if it had come over the line."""
         match command:
             case alpha.WriteText(alpha.PRIORITY_LABEL, parts):
                 self._texts.pop(alpha.PRIORITY_LABEL, None)
@@ -97,7 +102,7 @@ class SimulatedSign:
                     self._texts[alpha.PRIORITY_LABEL] = command
                 self._on_change()
             case alpha.ReadText(label):
-                self._answer(self._texts.get(label, alpha.WriteText(label, ())))
+                self._answer(self.text(label))
             case alpha.ReadDots(label):
                 self._answer(self._pictures.get(label) or self._dark(label))
             case alpha.WriteText(label, _):
