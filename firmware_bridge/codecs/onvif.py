@@ -34,6 +34,8 @@ SCHEMA_NS = "http://www.onvif.org/ver10/schema"
 NOTIFY_NS = "http://docs.oasis-open.org/wsn/b-2"
 NOTIFY_ACTION = "http://docs.oasis-open.org/wsn/bw-2/SubscriptionManager"
 ADDRESSING_NS = "http://www.w3.org/2005/08/addressing"
+# Marks what is sent back (WS-Addressing 1.0, SOAP Binding, section 2.1).
+REFERENCE = f' xmlns:wsa="{ADDRESSING_NS}" wsa:IsReferenceParameter="true"'
 
 PROFILES_MAX = 256
 NOTIFICATIONS_MAX = 256  # in one answer; a camera is asked for fewer
@@ -199,7 +201,7 @@ def renew(lifetime_s: int) -> Request:
 
 
 def addressing(request: Request, to: str, message_id: str) -> str:
-    """The headers by which a subscription knows what is asked of it."""
+    """The headers by which a subscription knows what is asked of it; `to` is its address as the camera told it."""
     return (
         f'<Action xmlns="{ADDRESSING_NS}" s:mustUnderstand="1">{request.action}</Action>'
         f'<MessageID xmlns="{ADDRESSING_NS}">{text_of(message_id)}</MessageID>'
@@ -305,7 +307,9 @@ def subscription(answer: Element) -> Subscription:
     if not address or len(address) > ADDRESS_MAX:
         raise FrameError("a subscription without an address")
     parameters = child(reference, "ReferenceParameters") if reference is not None else None
-    return Subscription(address, "".join(_as_xml(each) for each in parameters) if parameters is not None else "")
+    if parameters is None:
+        return Subscription(address, "")
+    return Subscription(address, "".join(_as_xml(each, REFERENCE) for each in parameters))
 
 
 def notifications(answer: Element) -> tuple[Notification, ...]:
@@ -353,11 +357,11 @@ def _integer(value: str) -> int:
     return int(value)
 
 
-def _as_xml(element: Element) -> str:
+def _as_xml(element: Element, more: str = "") -> str:
     """An element anew, its namespaces spelled out: a subscription wants its own back as they came."""
     namespace, _, name = element.tag.rpartition("}")
     attributes = "".join(
         f' {key}="{text_of(value)}"' for key, value in element.attrib.items() if not key.startswith("{")
     )
     inner = text_of(element.text or "") + "".join(_as_xml(each) for each in element)
-    return f'<{name} xmlns="{text_of(namespace[1:])}"{attributes}>{inner}</{name}>'
+    return f'<{name} xmlns="{text_of(namespace[1:])}"{more}{attributes}>{inner}</{name}>'

@@ -42,8 +42,7 @@ class UserRefused(DeviceRefused):
 class _Call:
     request: onvif.Request
     address: str
-    headers: str  # of the subscription that it goes to
-    addressed: bool
+    subscription: onvif.Subscription | None  # that it goes to
     timeout_s: float
     waits: bool
 
@@ -81,8 +80,7 @@ class Calls:
         call = _Call(
             request,
             address or self._access.device_address,
-            "" if subscription is None else subscription.headers,
-            subscription is not None,
+            subscription,
             CALL_S_MAX + wait_s,
             wait_s > 0,
         )
@@ -99,7 +97,7 @@ class Calls:
     async def read_clock(self) -> timedelta:
         """How far the camera's clock is ahead of ours, to the second."""
         request = onvif.get_system_date_and_time()
-        call = _Call(request, self._access.device_address, "", False, CALL_S_MAX, False)
+        call = _Call(request, self._access.device_address, None, CALL_S_MAX, waits=False)
         try:
             theirs = await self._once(call, onvif.system_time, anonymous=True)
         except UserRefused:  # against the specification, but ipycam does it: then by our own time
@@ -156,9 +154,9 @@ class Calls:
             ) from None
 
     def _headers(self, call: _Call, *, anonymous: bool) -> str:
-        headers = call.headers
-        if call.addressed:
-            headers += onvif.addressing(call.request, call.address, f"urn:uuid:{uuid.uuid4()}")
+        headers = ""
+        if (to := call.subscription) is not None:
+            headers = to.headers + onvif.addressing(call.request, to.address, f"urn:uuid:{uuid.uuid4()}")
         if self._user and not anonymous:
             created = self._clock.now() + (self.offset or timedelta())
             headers += soap.username_token(self._user, self._password, secrets.token_bytes(NONCE_BYTES), created)

@@ -39,10 +39,13 @@ TOPICS = {
     "RuleEngine/CellMotionDetector/Motion": MOTION,
     "RuleEngine/MotionRegionDetector/Motion": MOTION,
     "RuleEngine/TamperDetector/Tamper": TAMPER,
+    "RuleEngine/CellMotionDetector/Tamper": TAMPER,  # TP-Link
     "VideoSource/GlobalSceneChange/ImagingService": TAMPER,
     "VideoSource/GlobalSceneChange/AnalyticsService": TAMPER,
+    "VideoSource/GlobalSceneChange/RecordingService": TAMPER,
 }
-INPUT_TOPIC = "Device/Trigger/DigitalInput"
+# Topic of an input -> where its token stands. Hikvision tells an input by both.
+INPUT_TOPICS = {"Device/Trigger/DigitalInput": "InputToken", "Device/Trigger/AlarmIn": "AlarmInToken"}
 
 
 class EventReader:
@@ -119,9 +122,9 @@ class EventReader:
             self._emit(InputChanged(self._name, name, active, self._clock.now(), self._clock.monotonic()))
 
     def _input(self, event: onvif.Notification) -> str | None:
-        if event.topic != INPUT_TOPIC:
+        if (item := INPUT_TOPICS.get(event.topic)) is None:
             return TOPICS.get(event.topic)
-        token = next((value for key, value in event.source if key == "InputToken"), "")
+        token = next((value for key, value in event.source if key == item), "")
         return self._names.get(token) or "input_" + (re.sub(r"[^a-z0-9]+", "_", token.lower()).strip("_")[:26] or "0")
 
 

@@ -299,7 +299,9 @@ class SimulatedCamera:
 
     async def _pull_point(self, name: str, operation: Element, header: Element | None, path: str) -> str:
         self._drop_ended()
-        identity = soap.text(header, "SubscriptionId") if self.references else path.rpartition("/")[2]
+        identity = _reference(header) if self.references else path.rpartition("/")[2]
+        if soap.text(header, "To") not in ("", self._own(path)):
+            raise Refusal("ter:InvalidArgVal", reason="this is addressed to another subscription")
         point = self.pull_points.get(identity)
         if point is None:
             raise Refusal("wsnt:ResourceUnknownFault", reason="no such subscription")
@@ -403,6 +405,13 @@ class OnvifSimulation:
             ),
             "reboot": lambda words: camera.reboot(),
         }
+
+
+def _reference(header: Element | None) -> str:
+    """A subscription's identity, when it came back as WS-Addressing has it."""
+    parameter = soap.child(header, "SubscriptionId") if header is not None else None
+    marked = parameter is not None and parameter.get(f"{{{replies.NAMESPACES['wsa5']}}}IsReferenceParameter") == "true"
+    return soap.text(parameter) if marked else ""
 
 
 def _on_off(words: Sequence[str]) -> str:

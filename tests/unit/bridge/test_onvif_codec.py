@@ -108,6 +108,7 @@ def test_a_subscription_gets_back_what_it_wants_back():
     (identity,) = soap.every(root, "SubscriptionId")
     assert identity.tag == "{urn:yizhan:simulator}SubscriptionId"
     assert identity.text == "id7&"
+    assert identity.get(f"{{{onvif.ADDRESSING_NS}}}IsReferenceParameter") == "true"
     assert soap.text(root, "Header", "Action").endswith("/RenewRequest")
 
 

@@ -17,12 +17,12 @@ from firmware_bridge.secrets import NoSecrets
 from firmware_bridge.session import SessionContext
 
 CELL, REGION = "RuleEngine/CellMotionDetector/Motion", "RuleEngine/MotionRegionDetector/Motion"
-INPUT = "Device/Trigger/DigitalInput"
+INPUT, ALARM = "Device/Trigger/DigitalInput", "Device/Trigger/AlarmIn"
 SUBSCRIPTION = onvif.Subscription("http://192.0.2.1/sub", "")
 
 
 def event(topic, value, source="1", change=Change.CHANGED):
-    name = "InputToken" if topic == INPUT else "Rule"
+    name = {INPUT: "InputToken", ALARM: "AlarmInToken"}.get(topic, "Rule")
     return Notification(topic, change, ((name, source),), (("Quality", "good"), ("State", value)))
 
 
@@ -86,11 +86,23 @@ async def pulled(reader):
         ([[event(CELL, "true")], [event(CELL, "true", change=Change.DELETED)]], [("motion", True), ("motion", False)]),
         ([[event("VideoSource/ImageTooDark/ImagingService", "true"), event(CELL, "perhaps")]], []),
         (
+            [[event(INPUT, "1", "DI-1"), event(ALARM, "true", "DI-1")], [event(ALARM, "false", "DI-1")]],
+            [("gate", True)],
+        ),
+        (
             [[event(INPUT, "1", "DI-1"), event(INPUT, "1", "Other in 7"), event(INPUT, "0", "")]],
             [("gate", True), ("input_other_in_7", True), ("input_0", False)],
         ),
     ],
-    ids=["once a change", "two rules", "two regions", "a rule is deleted", "nothing of ours", "named inputs"],
+    ids=[
+        "once a change",
+        "two rules",
+        "two regions",
+        "a rule is deleted",
+        "nothing of ours",
+        "an input by two topics",
+        "named inputs",
+    ],
 )
 def test_events_become_inputs(run_virtual, reader, batches, told):
     async def scenario():
