@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from firmware_bridge.codecs import Seen, Sniffer, modbus_rtu, modbus_tcp, osdp
+from firmware_bridge.codecs import Seen, Sniffer, alpha_sign, huidu, modbus_rtu, modbus_tcp, osdp
 
 SNIFFERS: dict[str, Callable[[], Sniffer]] = {
+    "alpha": alpha_sign.Sniffer,
+    "huidu": huidu.Sniffer,
     "modbus": modbus_rtu.Sniffer,
     "modbus-tcp": modbus_tcp.Sniffer,
     "osdp": osdp.Sniffer,
