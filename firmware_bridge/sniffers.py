@@ -4,9 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from firmware_bridge.codecs import Seen, Sniffer, alpha_sign, huidu, modbus_rtu, modbus_tcp, osdp
+from firmware_bridge.codecs import (
+    Seen,
+    Sniffer,
+    alpha_sign,
+    at_modem,
+    dlt645,
+    huidu,
+    modbus_rtu,
+    modbus_tcp,
+    nmea,
+    osdp,
+    scanner,
+)
 
 SNIFFERS: dict[str, Callable[[], Sniffer]] = {
+    "at": at_modem.Sniffer,
+    "dlt645": dlt645.Sniffer,
+    "nmea": nmea.Sniffer,
+    "scanner": scanner.Sniffer,
     "alpha": alpha_sign.Sniffer,
     "huidu": huidu.Sniffer,
     "modbus": modbus_rtu.Sniffer,
