@@ -86,12 +86,17 @@ class Attached(Protocol):
         """An entity said something, the same as before included."""
         ...
 
+    def garbled(self) -> None:
+        """The node said something that is not understood."""
+        ...
+
 
 @dataclass(slots=True)
 class _Known:
     entity: Entity
     state: State | None = None
     live_states: int = 0
+    away: bool = False  # by its own word, though its node is there
 
 
 async def _nobody(entity: Entity, value: Value) -> None:
@@ -124,7 +129,7 @@ class Node:
         for entity in list(entities)[:ENTITIES_MAX]:
             key = (entity.kind, entity.name)
             before = kept.get(key)
-            self._known[key] = _Known(entity, before.state if before else None, before.live_states if before else 0)
+            self._known[key] = replace(before, entity=entity) if before else _Known(entity)
         if not self.down:
             self._changed()
 
@@ -135,17 +140,13 @@ class Node:
         self.down = ""
         self._changed()
         for known in list(self._known.values()):
-            if known.state is not None:
+            if known.state is not None and not known.away:
                 self._told(known.entity, known.state)
 
-    def offline(self, why: str, *, forget: bool = True) -> None:
-        """The node is gone. Either nothing that it said stands any more, or it stands as old."""
+    def offline(self, why: str) -> None:
+        """The node is gone, and nothing that it said stands any more."""
         for known in self._known.values():
-            if forget or known.state is None:
-                known.state = None
-            else:
-                quality = Quality.STALE if known.state.quality is Quality.GOOD else known.state.quality
-                known.state = replace(known.state, live=False, quality=quality)
+            known.state = None
         if self.down != why:
             self.down = why
             self._changed()
@@ -155,6 +156,24 @@ class Node:
         self.down = why
         self._wake()
 
+    def set_away(self, kind: Kind, name: str, away: bool) -> None:
+        """An entity went, and what it said stands no more; or it is back, and what it said meanwhile counts."""
+        known = self._known.get((kind, name))
+        if known is None or known.away is away:
+            return
+        known.away = away
+        if away:
+            known.state = None
+        if not self.down:
+            self._changed()
+            if not away and known.state is not None:
+                self._told(known.entity, known.state)
+
+    def garbled(self) -> None:
+        """The node said something that is not understood."""
+        for device in self._attached:
+            device.garbled()
+
     def tell(self, kind: Kind, name: str, state: State) -> None:
         """An entity said something; of one that is not known nothing is kept."""
         known = self._known.get((kind, name))
@@ -162,7 +181,7 @@ class Node:
             return
         known.state = state
         known.live_states += state.live
-        if not self.down:
+        if not self.down and not known.away:
             self._told(known.entity, state)
         self._wake()
 
@@ -202,7 +221,14 @@ class Node:
     def state(self, entity: Entity) -> State | None:
         """None when nothing is known that stands."""
         known = self._known.get((entity.kind, entity.name))
-        return None if known is None or self.down else known.state
+        return None if known is None or known.away or self.down else known.state
+
+    def gone(self, entity: Entity) -> str:
+        """Why an entity cannot be reached; empty when it can."""
+        known = self._known.get((entity.kind, entity.name))
+        if self.down or known is None:
+            return self.down or f"{self.name} has no {entity.name} any more"
+        return f"{self.name} says that its {entity.name} is not available" if known.away else ""
 
     @property
     def silent(self) -> list[Entity]:

@@ -39,6 +39,10 @@ class EntityDriver:
     def told(self, entity: Entity, state: State) -> None:
         """Told by the node: an entity said something."""
 
+    def garbled(self) -> None:
+        """Told by the node: something was not understood."""
+        self.stats.bad_frames += 1
+
     def _look(self) -> None:
         """Find what this device is made of. Raises LookupError saying what the node lacks."""
 
@@ -59,9 +63,12 @@ class EntityDriver:
         if self._node.down:
             raise LineLost(self.name, self._node.down)
         try:
-            return find()
+            entity = find()
         except LookupError as error:
             raise DeviceRefused(self.name, f"{error.args[0]}; check its options") from None
+        if gone := self._node.gone(entity):
+            raise LineLost(self.name, gone)
+        return entity
 
     def _count(self, began_s: float, error: DeviceError | None) -> None:
         """One command and how it ended."""

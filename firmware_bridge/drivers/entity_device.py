@@ -84,7 +84,7 @@ class EntityDevice(EntityDriver):
         told_before = self._node.live_states(entity)
 
         def answered() -> bool:
-            return bool(self._node.down) or self._node.live_states(entity) > told_before
+            return bool(self._node.gone(entity)) or self._node.live_states(entity) > told_before
 
         try:
             with suppress(TimeoutError):
@@ -95,7 +95,7 @@ class EntityDevice(EntityDriver):
                     else:
                         await self._node.until(answered)
                         async with asyncio.timeout(SETTLE_S_MAX):
-                            await self._node.until(lambda: bool(self._node.down) or self._holds(entity, value))
+                            await self._node.until(lambda: bool(self._node.gone(entity)) or self._holds(entity, value))
             self._check_holds(point, entity, value, answered())
         except DeviceError as error:
             self._count(began, error)
@@ -129,9 +129,11 @@ class EntityDevice(EntityDriver):
         entities = {key: entity for key, entity in self._node.entities.items() if entity.kind in KINDS}
         if not self._options.points:
             self._points = by_name(entities)
-            return
         for point, wanted in self._options.points.items():
             self._points[point] = _named(self._node.name, entities, wanted)
+        gone = [self._node.gone(entity) for entity in self._points.values()]
+        if gone and all(gone):
+            raise LookupError(gone[0])
 
     def _holds(self, entity: Entity, value: Value) -> bool:
         state = self._node.state(entity)
@@ -142,8 +144,8 @@ class EntityDevice(EntityDriver):
         return state.value == value
 
     def _check_holds(self, point: str, entity: Entity, value: Value, answered: bool) -> None:
-        if self._node.down:
-            raise DeviceTimeout(self.name, f"its node went before {point} was set: {self._node.down}")
+        if gone := self._node.gone(entity):
+            raise DeviceTimeout(self.name, f"it went before {point} was set: {gone}")
         if self._holds(entity, value):
             return
         if not answered:

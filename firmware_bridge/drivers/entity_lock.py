@@ -20,6 +20,7 @@ from firmware_bridge.capabilities import DeviceError, DeviceRefused, DeviceTimeo
 from firmware_bridge.drivers.base import DriverContext, Options
 from firmware_bridge.drivers.entity_base import EntityDriver
 from firmware_bridge.entities import Entity, Kind, LockState, Node, State
+from firmware_bridge.exchange import LineLost
 from firmware_bridge.profiles import DeviceProfile
 
 log = logging.getLogger(__name__)
@@ -110,7 +111,7 @@ class EntityLock(EntityDriver):
         try:
             while True:
                 await self._node.changed()
-                if self._owes_secure and not self._node.down and self._idle and self._lock_state() in RELEASED:
+                if self._owes_secure and self._idle and self._lock_state() in RELEASED:
                     self._secure_later = asyncio.create_task(self._lock_again(), name=f"{self.name} secures")
         finally:
             await self._end_timer()
@@ -135,9 +136,12 @@ class EntityLock(EntityDriver):
                 self._input(JAMMED, state.value == LockState.JAMMED, state)
 
     def _look(self) -> None:
-        self._lock()
-        for sensor in self._watched:
-            self._node.find(Kind.BINARY_SENSOR, sensor)
+        parts = [self._lock(), *(self._node.find(Kind.BINARY_SENSOR, sensor) for sensor in self._watched)]
+        for part in parts:
+            if gone := self._node.gone(part):
+                if part.kind is Kind.BINARY_SENSOR:
+                    self._levels.pop(self._watched[part.name], None)
+                raise LookupError(gone)
 
     def _lock(self) -> Entity:
         return self._node.find(Kind.LOCK, self._options.lock)
@@ -174,7 +178,7 @@ class EntityLock(EntityDriver):
         told_before = self._node.live_states(entity)
 
         def told_anew() -> bool:
-            return bool(self._node.down) or (
+            return bool(self._node.gone(entity)) or (
                 self._node.live_states(entity) > told_before and self._lock_state() in done | {LockState.JAMMED}
             )
 
@@ -187,7 +191,7 @@ class EntityLock(EntityDriver):
                         already = self._lock_state() in done
                     if not already:
                         await self._node.until(told_anew)
-            self._check_moved(to, done)
+            self._check_moved(entity, to, done)
         except TimeoutError:
             self.stats.timeouts += 1
             said = self._lock_state()
@@ -203,9 +207,9 @@ class EntityLock(EntityDriver):
             raise
         self._count(began, None)
 
-    def _check_moved(self, to: LockState, done: frozenset[LockState]) -> None:
-        if self._node.down:
-            raise DeviceTimeout(self.name, f"its node went before it was {to.value}: {self._node.down}")
+    def _check_moved(self, entity: Entity, to: LockState, done: frozenset[LockState]) -> None:
+        if gone := self._node.gone(entity):
+            raise DeviceTimeout(self.name, f"it went before it was {to.value}: {gone}")
         if self._lock_state() not in done:
             raise DeviceRefused(self.name, "is jammed; look at its bolt and its strike")
 
@@ -218,11 +222,11 @@ class EntityLock(EntityDriver):
             if self._lock_state() is LockState.LOCKED:
                 self._owes_secure = False
                 return
-            if self._node.down:
-                log.warning("%s was released and its node is away; it is locked when it is back", self.name)
-                return  # `run` sees it come back
             try:
                 await self._move(self._entity(self._lock), LockState.LOCKED, SECURED)
+            except LineLost as error:
+                log.warning("was released, is locked when it is back: %s", error)
+                return  # `run` sees it come back
             except DeviceError as error:
                 log.warning("not secured yet: %s", error)
                 await asyncio.sleep(SECURE_PAUSE_S)
@@ -243,7 +247,7 @@ class EntityLock(EntityDriver):
         if timer is not None and not timer.done():
             timer.cancel()
             await asyncio.wait([timer])
-        if not self._owes_secure or self._lock_state() is LockState.LOCKED or self._node.down:
+        if not self._owes_secure or self._lock_state() is LockState.LOCKED:
             return
         try:
             await self._move(self._entity(self._lock), LockState.LOCKED, SECURED)

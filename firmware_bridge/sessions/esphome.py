@@ -23,7 +23,7 @@ from firmware_bridge.entities import Agreement, Entity, Kind, LockState, Node, S
 from firmware_bridge.exchange import LineLost
 from firmware_bridge.secrets import SecretError
 from firmware_bridge.session import SessionContext
-from firmware_bridge.sessions.plain import is_this_machine
+from firmware_bridge.sessions.reconnect import is_this_machine, keep_connected
 
 if TYPE_CHECKING:
     from aioesphomeapi.client import APIClient
@@ -32,10 +32,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CONNECT_S_MAX = 10.0
-BACK_OFF_S_FIRST = 0.25
-BACK_OFF_S_MAX = 10.0
-# A connection that lived this long was a good one: the next pause is short again.
-HEALTHY_S = 30.0
 # The library gives a node up that answered no ping for 4.5 of these.
 KEEPALIVE_S = 4.0
 # After the list of entities each says its state; one that has none to say is not waited for longer than this.
@@ -102,19 +98,8 @@ class EsphomeSession:
 
     async def run(self) -> None:
         """Keep the connection until cancelled."""
-        pause_s = BACK_OFF_S_FIRST
-        told = ""
-        while True:
-            began = self._clock.monotonic()
-            why = await self._live()
-            if self._clock.monotonic() - began >= HEALTHY_S:
-                pause_s = BACK_OFF_S_FIRST
-            if why != told:
-                log.warning("line %s (%s:%d): %s", self.name, self._endpoint.host, self._endpoint.port, why)
-                told = why
-            self.node.offline(why)
-            await asyncio.sleep(pause_s * self._rng.uniform(0.5, 1.5))
-            pause_s = min(BACK_OFF_S_MAX, pause_s * 2)
+        name = f"line {self.name} ({self._endpoint.host}:{self._endpoint.port})"
+        await keep_connected(name, self._live, self.node.offline, clock=self._clock, rng=self._rng)
 
     async def _live(self) -> str:
         """One connection from its first packet to its last; why it ended. Raises nothing that a network can do."""

@@ -165,7 +165,7 @@ def test_a_release_while_the_node_goes_fails_at_once(on_node):
     async def scenario(node, lock, events):
         node.answers = lambda entity, value: []
         asyncio.get_running_loop().call_later(0.1, node.offline, "unplugged")
-        with pytest.raises(DeviceTimeout, match="its node went before it was unlocked: unplugged"):
+        with pytest.raises(DeviceTimeout, match="it went before it was unlocked: unplugged"):
             await lock.release(5.0)
         with pytest.raises(DeviceTimeout, match="unplugged"):
             await lock.release(5.0)
@@ -261,17 +261,52 @@ def test_points_are_told_every_period_and_words_at_once(on_node):
     on_node(scenario, EntityDeviceOptions(period_s=10), WARMTH, HEATER)
 
 
-def test_of_a_node_that_is_away_everything_is_missing_and_of_an_old_word_stale(on_node):
+def test_of_a_node_that_is_away_everything_is_missing_until_it_is_said_anew(on_node):
     async def scenario(node, room, events):
         node.say(WARMTH, 20.0)
-        node.offline("asleep", forget=False)
+        node.offline("asleep")
         (reading,) = await room.read()
         assert (reading.value, reading.quality, reading.unit) == (None, Quality.MISSING, "°C")
         node.online()
         (reading,) = await room.read()
-        assert (reading.value, reading.quality) == (20.0, Quality.STALE)
+        assert (reading.value, reading.quality) == (None, Quality.MISSING)
 
     on_node(scenario, EntityDeviceOptions(), WARMTH)
+
+
+def test_an_entity_may_be_away_by_its_own_word_while_its_node_is_there(on_node):
+    async def scenario(node, room, events):
+        node.say(WARMTH, 20.0)
+        node.say(HEATER, False)
+        node.set_away(*away(HEATER), True)
+        assert {reading.point: reading.value for reading in await room.read()} == {"warmth": 20.0, "heater": None}
+        assert health(events) == ["online"]
+        with pytest.raises(DeviceTimeout, match="its heater is not available"):
+            await room.set("heater", True)
+        node.set_away(*away(WARMTH), True)
+        node.set_away(*away(WARMTH), False)
+        assert health(events) == ["online", "offline", "online"]
+
+    def away(entity):
+        return entity.kind, entity.name
+
+    on_node(scenario, EntityDeviceOptions(), WARMTH, HEATER)
+
+
+def test_a_lock_that_is_away_by_its_own_word_is_offline_and_not_commanded(on_node):
+    async def scenario(node, lock, events):
+        node.answers = lambda entity, value: []
+        asyncio.get_running_loop().call_later(0.5, node.set_away, Kind.LOCK, "strike", True)
+        with pytest.raises(DeviceTimeout, match="it went before it was unlocked: node memory says that its strike"):
+            await lock.release(5.0)
+        with pytest.raises(DeviceTimeout, match="its strike is not available"):
+            await lock.release(5.0)
+        assert len(node.sent) == 1
+        assert health(events) == ["online", "offline"]
+        node.garbled()
+        assert lock.stats.bad_frames == 1
+
+    on_node(scenario, EntityLockOptions(), STRIKE)
 
 
 def test_a_control_is_set_when_the_node_says_so(on_node):
