@@ -14,8 +14,10 @@ from firmware_bridge.codecs import (
     modbus_rtu,
     modbus_tcp,
     nmea,
+    nut,
     osdp,
     scanner,
+    uhppote,
 )
 
 SNIFFERS: dict[str, Callable[[], Sniffer]] = {
@@ -27,7 +29,9 @@ SNIFFERS: dict[str, Callable[[], Sniffer]] = {
     "huidu": huidu.Sniffer,
     "modbus": modbus_rtu.Sniffer,
     "modbus-tcp": modbus_tcp.Sniffer,
+    "nut": nut.Sniffer,
     "osdp": osdp.Sniffer,
+    "uhppote": uhppote.Sniffer,
 }
 
 

@@ -1,6 +1,7 @@
 """Captures of peers and of hardware, replayed: each reads without noise, and its driver reads it as it was."""
 
 import asyncio
+import json
 import random
 from pathlib import Path
 
@@ -40,11 +41,15 @@ def test_a_capture_reads_without_noise(capture):
 
 
 def test_a_driver_reads_a_capture_as_it_was(capture, run_virtual, make_context, clock):
-    """The header's `readings` are what the peer was set to: `temperature=-23.5 humidity=41.2`."""
+    """The header's `readings` are what the peer was set to: `temperature=-23.5 humidity=41.2`; `options` is JSON."""
     header = capture.header
     row = DRIVERS[header["driver"]]
     device = DeviceConfig(
-        driver=header["driver"], line="it", profile=header.get("profile"), address=int(header.get("address", "1"))
+        driver=header["driver"],
+        line="it",
+        profile=header.get("profile"),
+        address=int(header.get("address", "1")),
+        options=json.loads(header.get("options", "{}")),
     )
     wanted = dict(pair.split("=") for pair in header["readings"].split())
 
