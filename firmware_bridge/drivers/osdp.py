@@ -253,6 +253,7 @@ class OsdpReader:
         try:
             keys = await self._keys.load()
         except KeyProblem as problem:
+            self._complain(f"{self.name} is not spoken to: {problem}")
             self._tell(Health.OFFLINE, str(problem))
             return None
         self._session = PanelSession(self._address, keys, random_bytes=os.urandom, crc=self._options.crc)
@@ -337,6 +338,7 @@ class OsdpReader:
         if lost.key:
             # Whoever mends it puts another key there, or resets the reader: both are looked at afresh.
             self._session = None
+            self._complain(f"{self.name} is not spoken to: {lost}")
             self._tell(Health.OFFLINE, str(lost))
             return KEY_PAUSE_S
         if self._losses < LOSSES_MAX:

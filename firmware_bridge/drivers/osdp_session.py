@@ -220,7 +220,7 @@ class PanelSession:
 
     def _refused(self, nak: replies.Nak, *, secured: bool) -> None:
         """Raises what a refusal means for the session; returns when it is about the command alone."""
-        if nak.reason == NakReason.CHECK:
+        if nak.reason == NakReason.CHECK and self._channel is None:
             raise SendAgain
         if nak.reason == NakReason.SEQUENCE:
             raise SessionLost("it lost count")

@@ -213,6 +213,7 @@ RAW = bytes((0, 1, 26, 0)) + CARD
         (lambda frame: replace(frame, data=RAW, security=None, mac=b""), "unsecured"),
         (lambda frame: replace(frame, code=0x40, data=b"", security=None, mac=b""), "unsecured"),
         (lambda frame: replace(frame, code=0x41, data=b"\x06", security=None, mac=b""), "ended the Secure Channel"),
+        (lambda frame: replace(frame, code=0x41, data=b"\x01", security=None, mac=b""), "ended the Secure Channel"),
         (lambda frame: replace(frame, code=0x41, data=b"\x04", security=None, mac=b""), "lost count"),
     ],
 )
@@ -292,6 +293,14 @@ def test_a_busy_reader_is_asked_the_same_again(keys):
         with pytest.raises(SendAgain):
             wire.panel.heard(wire.answer_to(sent))
     assert isinstance(wire.panel.heard(wire.answer_to(sent)), replies.RawCard)
+
+
+def test_a_reader_that_heard_a_damaged_command_is_told_it_again():
+    wire = Wire().shake_hands()
+    sent = wire.panel.encode(POLL)
+    with pytest.raises(SendAgain):
+        wire.panel.heard(osdp.Frame(3, True, sent.sequence, 0x41, b"\x01"))
+    assert wire.panel.heard(wire.answer_to(sent)) == replies.Ack()
 
 
 @pytest.mark.parametrize("keys", [Keys(), Keys(KEY)])
