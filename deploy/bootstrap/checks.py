@@ -50,7 +50,7 @@ CHECKS = (
     Check("web lint", "npm", ("run", "lint")),
     Check("web types", "npm", ("run", "typecheck")),
     Check("web", "vitest", ("test",)),
-    Check("unit", "pytest", ("tests/unit",)),
+    Check("unit", "pytest", ("tests/unit", "-n", "2", "--dist", "loadfile")),
     Check("contract", "pytest", ("tests/contract",)),
     Check("fuzz", "pytest", ("tests/fuzz",), quick=False),
     Check("integration", "pytest", ("tests/integration",), quick=False),

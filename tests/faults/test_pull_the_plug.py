@@ -156,7 +156,7 @@ async def test_every_visit_is_at_the_hub_once_whatever_is_killed(tmp_path: Path)
             assert not [e for e in events if e["kind"] == "alarm.raised" and e["body"]["alarm"] == "door_forced"]
     finally:
         await asyncio.to_thread(hub.stop)
-    ended = CliRunner().invoke(hub_cli, ["audit", "verify", "--data", str(hub.data), "--json"])
+    ended = await asyncio.to_thread(CliRunner().invoke, hub_cli, ["audit", "verify", "--data", str(hub.data), "--json"])
     assert ended.exit_code == 0, f"seed {SEED}: the log does not add up: {ended.stdout}"
 
 

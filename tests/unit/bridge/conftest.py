@@ -8,18 +8,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import settings
 
 from firmware_bridge.bus import Bus
 from firmware_bridge.clock import SystemClock
 from firmware_bridge.config import LineConfig
 from firmware_bridge.drivers.base import DriverContext
 from firmware_bridge.secrets import NoSecrets
-
-# How long an example takes is the machine's business; pytest-timeout bounds it.
-settings.register_profile("no-deadline", deadline=None)
-settings.load_profile("no-deadline")
-
 
 class VirtualLoop(asyncio.SelectorEventLoop):
     """`time()` stands still while anything can run and jumps to the next timer otherwise."""

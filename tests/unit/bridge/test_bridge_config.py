@@ -153,7 +153,7 @@ def test_a_password_in_a_url_is_refused_and_not_repeated():
 def test_a_device_on_a_line_of_another_kind_is_told_which_it_needs():
     lines = {"air": LineConfig(url="mqtt://broker")}
     assert check(lines, {"it": changed(SENSOR, line="air")}, PROFILES) == [
-        "devices.it.line: 'air' is mqtt://, a modbus_sensor needs serial:// or tcp://"
+        "devices.it.line: 'air' is mqtt://, a modbus_sensor needs modbus-tcp:// or serial:// or tcp://"
     ]
 
 

@@ -9,7 +9,8 @@ from station_agent.wire.kinds import FINAL_STATUSES, CommandStatus
 
 QUEUED = Standing(CommandStatus.QUEUED, told_by_station=False)
 GIVEN_UP = Standing(CommandStatus.EXPIRED, told_by_station=False)
-TOLD = [CommandStatus.ACCEPTED, *FINAL_STATUSES]
+FINAL = sorted(FINAL_STATUSES)
+TOLD = [CommandStatus.ACCEPTED, *FINAL]
 
 
 @pytest.mark.parametrize("told", TOLD)
@@ -18,7 +19,7 @@ def test_the_stations_word_wins_over_the_hubs(now: Standing, told: CommandStatus
     assert advance(now, told) == Standing(told, told_by_station=True)
 
 
-@pytest.mark.parametrize("final", FINAL_STATUSES)
+@pytest.mark.parametrize("final", FINAL)
 @pytest.mark.parametrize("told", TOLD)
 def test_a_stations_final_word_stands(final: CommandStatus, told: CommandStatus) -> None:
     assert advance(Standing(final, told_by_station=True), told) is None
