@@ -19,8 +19,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-# How long an example takes is the machine's business; pytest-timeout bounds it. Half of the usual number of examples: they
-# are new ones at every run, and codecs have the fuzzer (tests/fuzz) besides.
+# How long an example takes is the machine's business; pytest-timeout bounds it. Half of the usual number of
+# examples: they are new ones at every run, and codecs have the fuzzer (tests/fuzz) besides.
 settings.register_profile("yizhan", deadline=None, max_examples=50)
 settings.load_profile("yizhan")
 

@@ -15,6 +15,7 @@ from firmware_bridge.config import LineConfig
 from firmware_bridge.drivers.base import DriverContext
 from firmware_bridge.secrets import NoSecrets
 
+
 class VirtualLoop(asyncio.SelectorEventLoop):
     """`time()` stands still while anything can run and jumps to the next timer otherwise."""
 
