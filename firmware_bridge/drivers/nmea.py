@@ -67,7 +67,6 @@ class NmeaGnss:
         assert isinstance(context.options, GnssOptions)
         self.name = context.name
         self._options = context.options
-        self._bus = context.bus
         self._emit = context.emit
         self._clock = context.clock
         self._parser = nmea.SentenceParser()
@@ -117,7 +116,7 @@ class NmeaGnss:
         self._watch()
         try:
             while True:
-                await self._bus.pause(self._options.period_s)
+                await asyncio.sleep(self._options.period_s)
                 for reading in await self.read():
                     self._emit(reading)
         finally:

@@ -12,12 +12,13 @@ from firmware_bridge.drivers.dlt645 import ITEMS
 
 CAPTURES = Path(__file__).parents[2] / "captures"
 SNIFFERS = {"dlt645": dlt.Sniffer, "nmea": nmea.Sniffer, "at": at.Sniffer}
-KEPT = ("dlt645_dlt645", "dlt645_python_dlt645", "nmea_nmeasim", "at_pyatcommand", "at_comgt")
+# Those that a driver replays are `.cap` (test_replay.py); in the others the peer asked and we answered.
+KEPT = ("dlt645_dlt645.cap", "dlt645_python_dlt645.txt", "nmea_nmeasim.cap", "at_pyatcommand.cap", "at_comgt.txt")
 METER = "202611250001"
 
 
 def load(name):
-    with (CAPTURES / f"{name}.txt").open(encoding="ascii") as lines:
+    with (CAPTURES / name).open(encoding="ascii") as lines:
         return parse(lines)
 
 
@@ -33,7 +34,7 @@ def test_a_monitor_understands_every_byte_of_it(name):
 def test_a_meter_of_dlt645_gave_the_values_that_were_set():
     items = {item.identifier: item for item in ITEMS}
     values, refused = {}, []
-    for asked, answered in conversations(load("dlt645_dlt645").rows):
+    for asked, answered in conversations(load("dlt645_dlt645.cap").rows):
         ((_, _, frame),) = dlt.FrameParser().feed(asked)
         request = dlt.decode_request(frame)
         assert dlt.encode_request(frame.meter, request) == asked
@@ -53,7 +54,7 @@ def test_a_meter_of_dlt645_gave_the_values_that_were_set():
 
 def test_a_client_of_python_dlt645_asks_as_our_meter_understands():
     parser = dlt.FrameParser()
-    heard = b"".join(row.data for row in load("dlt645_python_dlt645").rows if row.direction is Direction.IN)
+    heard = b"".join(row.data for row in load("dlt645_python_dlt645.txt").rows if row.direction is Direction.IN)
     requests = [(frame.meter, dlt.decode_request(frame)) for _, _, frame in parser.feed(heard)]
     assert requests == [
         (dlt.ANY_METER, dlt.ReadAddress()),
@@ -66,7 +67,7 @@ def test_a_client_of_python_dlt645_asks_as_our_meter_understands():
 
 def test_nmeasim_stood_where_it_was_put():
     parser = nmea.SentenceParser()
-    contents = [nmea.decode(body) for row in load("nmea_nmeasim").rows for body in parser.feed(row.data)]
+    contents = [nmea.decode(body) for row in load("nmea_nmeasim.cap").rows for body in parser.feed(row.data)]
     fixes = [content for content in contents if isinstance(content, nmea.Gga)]
     times = [content for content in contents if isinstance(content, nmea.Rmc)]
     assert len(fixes) >= 2
@@ -82,7 +83,7 @@ def test_a_modem_of_pyatcommand_answered_each_command():
     commands += (at.REGISTRATION, at.LTE_REGISTRATION, at.OPERATOR)
     by_line = {at.encode(command): command for command in commands}
     answers = {}
-    for asked, answered in conversations(load("at_pyatcommand").rows):
+    for asked, answered in conversations(load("at_pyatcommand.cap").rows):
         answers[by_line[asked]] = at.ReplyParser(by_line[asked]).feed(answered)
     assert set(answers) == set(commands)
     assert at.signal_dbm(answers[at.SIGNAL].lines[0]) == -77
@@ -92,5 +93,5 @@ def test_a_modem_of_pyatcommand_answered_each_command():
 
 
 def test_comgt_asks_what_our_simulator_knows():
-    heard = b"".join(row.data for row in load("at_comgt").rows if row.direction is Direction.IN)
+    heard = b"".join(row.data for row in load("at_comgt.txt").rows if row.direction is Direction.IN)
     assert {"AT+CSQ", "AT+CREG?", "AT+COPS?"} <= set(at.LineCutter().feed(heard))
