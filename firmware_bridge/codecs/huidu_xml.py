@@ -38,6 +38,8 @@ SDK_VERSION = "1000000"
 SUCCESS = "kSuccess"
 # The card writes a file still, or builds a program: ask again.
 BUSY = frozenset({"kDownloadingFile", "kProcessing"})
+# A program that was just added is not in the card's list yet: it says that there is no such index.
+NOT_YET = BUSY | {"kInvalidXmlIndex"}
 DEPTH_MAX = 16
 ELEMENTS_MAX = 8192
 TEXT_CHARACTERS_MAX = 1024

@@ -99,13 +99,13 @@ class HuiduCard:
             self._forget()
         return answer
 
-    async def call(self, method: str, *body: xml.Node) -> xml.Node:
+    async def call(self, method: str, *body: xml.Node, busy: frozenset[str] = xml.BUSY) -> xml.Node:
         """One request that must succeed, asked again while the card is busy: what it answered."""
         for _ in range(BUSY_TRIES_MAX):
             answer = await self.ask(method, *body)
             if answer.succeeded:
                 return answer.body
-            if answer.result not in xml.BUSY and self._guid is not None:
+            if answer.result not in busy and self._guid is not None:
                 break
             await asyncio.sleep(BUSY_PAUSE_S)
         raise DeviceRefused(self.name, f"{method}: the card says {answer.result or 'nothing'}")
@@ -136,12 +136,10 @@ class HuiduCard:
             raise DeviceRefused(self.name, f"file {start.name!r} did not arrive: {huidu.status_name(ended.status)}")
 
     async def heartbeat(self) -> None:
-        """Tell the card that we live; it answers with the same."""
+        """Tell the card that we live. Not every card answers at once, so no answer is waited for."""
         await self.negotiate()
-        await self._exchange(
-            (huidu.encode(huidu.Heartbeat()),),
-            lambda message: message if isinstance(message, huidu.Heartbeat) else None,
-        )
+        beat: Exchange[None] = Exchange((huidu.encode(huidu.Heartbeat()),), None)
+        await self._bus.request(self.name, beat, priority=Priority.TELEMETRY, deadline_s=DEADLINE_S)
 
     async def pause(self, for_s: float) -> bool:
         """Sleep, or until the line opens again: whether it did."""

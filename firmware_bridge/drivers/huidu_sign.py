@@ -1,7 +1,8 @@
 """A sign on a Huidu full-colour card: rendered pages as pictures, texts in the card's own font.
 
 What it shows is one program with one area; the guid of the program and the names of its pictures follow from what
-they hold, so that the card is sent only what it has not. Other programs are removed: a card plays all that it has
+they hold, so that the card is sent only what it has not: a card knows files by their MD5, and continues one of a known
+name whatever it holds. Other programs are removed: a card plays all that it has
 in turn. The pictures are kept in the card's memory, since a station shows a new sentence for every worker and a
 flash would wear out; a card that lost its power is shown everything again.
 """
@@ -51,7 +52,7 @@ class HuiduSignOptions(Options):
     keep: bool = Field(default=False, description="Pictures go to the card's flash instead of its memory")
     set_clock: bool = Field(default=True, description="Set the card's clock, unless it keeps it by itself")
     timeout_s: float = Field(default=3.0, ge=0.1, le=30, description="How long the card may take for an answer")
-    check_s: float = Field(default=10.0, ge=0.5, le=300, description="How often the card hears that we live")
+    check_s: float = Field(default=10.0, ge=0.5, le=300, description="How often the card hears from us")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,8 @@ class HuiduSign:
         self._beat = asyncio.Event()
         self._card = HuiduCard(context, context.options.timeout_s, self._beat.set)
         self._wanted: _Content | None = None
+        # Pictures that may be on the card though it does not list them; what is shown and what comes next at the most.
+        self._sent: set[str] = set()
         self._sizes_compared = False
         # The negotiation after which it was last greeted, and last written to.
         self._greeted_on = self._written_on = 0
@@ -173,9 +176,14 @@ class HuiduSign:
         if self._greeted_on != self._card.negotiations:
             self._greeted_on = self._card.negotiations
             await self._greet()
-        if self._wanted is not None and self._written_on != self._card.negotiations:
-            await self._write(self._wanted)
         await self._card.heartbeat()
+        told = await self._card.ask("GetCurrentPlayProgramGUID")
+        if self._wanted is None:
+            return
+        # What a card without power lost is not known; somebody else's program is told.
+        is_foreign = told.succeeded and told.body.value("guid", "program") != self._wanted.program.guid
+        if is_foreign or self._written_on != self._card.negotiations:
+            await self._write(self._wanted)
 
     async def _greet(self) -> None:
         """Once a connection: whose card it is, and its clock."""
@@ -252,16 +260,24 @@ class HuiduSign:
             for name, data in content.files.items():
                 if not _is_whole(stored.get(name), _md5(data), len(data)):
                     kind = huidu.FileType.IMAGE if self._options.keep else huidu.FileType.TEMPORARY_IMAGE
+                    self._sent.add(name)
                     await self._card.send_file(name, data, _md5(data), kind)
         if content.program.guid not in {program.guid for program in await self._programs()}:
             await self._card.call("AddProgram", xml.screen_of(content.program))
-        await self._card.call("SwitchProgram", xml.Node("program", {"guid": content.program.guid}))
+        program = xml.Node("program", {"guid": content.program.guid})
+        await self._card.call("SwitchProgram", program, busy=xml.NOT_YET)
         await self._remove_others(content.program.guid)
-        unused = [file.name for file in await self._files() if _is_unused(file.name, content)]
+        await self._remove_unused(content)
+        self._written_on = self._card.negotiations
+
+    async def _remove_unused(self, content: _Content) -> None:
+        """Delete our pictures that are not shown; a card full of them takes no program any more."""
+        listed = {file.name for file in await self._files() if file.name.startswith(OURS)}
+        unused = sorted((listed | self._sent) - set(content.files))
         if unused:
             rows = tuple(xml.Node("file", {"name": name}) for name in unused)
-            await self._card.call("DeleteFiles", xml.Node("files", children=rows))
-        self._written_on = self._card.negotiations
+            await self._card.ask("DeleteFiles", xml.Node("files", children=rows))
+        self._sent = set(content.files)
 
     async def _remove_others(self, guid: str) -> None:
         for program in await self._programs():
@@ -290,10 +306,6 @@ def _md5(data: bytes) -> str:
 
 def _is_whole(file: xml.StoredFile | None, md5: str, size: int) -> bool:
     return file is not None and file.md5 == md5 and file.existing == size
-
-
-def _is_unused(name: str, content: _Content) -> bool:
-    return name.startswith(OURS) and name not in content.files
 
 
 def check_sign(address: int, options: Options, profile: DeviceProfile | None) -> list[str]:

@@ -1,7 +1,8 @@
 """A Huidu full-colour card on a TCP port: files, programs, brightness, clock, and what it is known to do wrong.
 
-As the real ones were found to behave: a file of a known name is only continued, whatever its content; a program whose
-file is still being written is refused with kDownloadingFile at first; all programs are played in turn; brightness
+As others found real ones to behave: a file of a known name is only continued, whatever its content, and a known
+content makes no file of another name; a program whose file is still being written is refused with kDownloadingFile
+at first, and switching to one that was just added with kInvalidXmlIndex; all programs are played in turn; brightness
 needs all four of its parts; pictures of the temporary kind are gone with the power.
 """
 
@@ -20,7 +21,7 @@ from firmware_bridge.simulators.base import Action, SimulatorContext, WireSimula
 from firmware_bridge.simulators.paced_net import PacedTcp
 
 PROCESS_ERROR, FILE_CONTENT_ERROR, PARSE_XML_FAILED = 2, 14, 22
-BUSY_ANSWERS = 1  # times that a program is refused while its file is written
+BUSY_ANSWERS = 1  # times that a program is refused while its file is written, and while the list is made
 
 
 @dataclass(slots=True)
@@ -66,7 +67,7 @@ class SimulatedHuidu:
         self.uploads = 0
         self.methods: list[str] = []  # the last METHODS_MAX
         self.on_change: Callable[[], None] = lambda: None  # called whenever something was heard
-        self._busy_left = 0
+        self._busy_left = self._listing_left = 0
         self._connection = -1
         self._parser = huidu.PacketParser()
         self._joiner = huidu.Joiner()
@@ -135,7 +136,8 @@ class SimulatedHuidu:
                 except FrameError:
                     self._send(huidu.ErrorAnswer(PARSE_XML_FAILED))
             case huidu.FileStart(md5, size, file_type, name) if self._receiving is None and self._guid:
-                file = self.files.setdefault(name, CardFile(md5, size, file_type))
+                same = next((file for file in self.files.values() if file.md5 == md5), None)
+                file = same or self.files.setdefault(name, CardFile(md5, size, file_type))
                 file.md5, file.size, file.file_type = md5, size, file_type
                 self._receiving = file
                 self.uploads += 1
@@ -216,7 +218,8 @@ class SimulatedHuidu:
                 if self.playing not in self.programs:
                     self.playing = next(iter(self.programs), "")
             case "SwitchProgram":
-                if body.value("guid", "program") not in self.programs:
+                if self._listing_left or body.value("guid", "program") not in self.programs:
+                    self._listing_left = max(0, self._listing_left - 1)
                     return "kInvalidXmlIndex"
                 self.playing = body.value("guid", "program")
             case "DeleteFiles":
@@ -254,6 +257,7 @@ class SimulatedHuidu:
             return "kDownloadFileFailed"
         for program in programs:
             self.programs[program.attributes.get("guid", "")] = program
+        self._listing_left = BUSY_ANSWERS
         self.playing = self.playing or next(iter(self.programs))
         return xml.SUCCESS
 

@@ -82,12 +82,33 @@ async def test_programs_of_somebody_else_go(card):
         assert simulated.pages == (seen(picture(1)),)
 
 
+async def test_a_program_that_somebody_switched_to_is_put_back(card):
+    async with card(check_s=0.5) as (simulated, sign, _):
+        await sign.show_pages([picture(1)])
+        text = xml.TextResource("ADVERT", "#ffffff", "Arial", 16)
+        simulated.programs["foreign"] = xml.screen_of(xml.Program("foreign", WIDTH, HEIGHT, 1.0, (text,))).children[0]
+        simulated.playing = "foreign"
+        assert simulated.pages == (CardPage(text="ADVERT"),)
+        await until(simulated, lambda: simulated.pages == (seen(picture(1)),))
+
+
 async def test_a_picture_that_is_not_ours_cannot_be_told(card):
     async with card() as (simulated, sign, _):
         await sign.show_pages([picture(1)])
         (file,) = simulated.files.values()
         file.data.pop()
         assert await sign.shown() is None, "the card says that a byte is missing"
+
+
+async def test_pictures_that_the_card_does_not_list_are_deleted_all_the_same(card, monkeypatch):
+    async with card() as (simulated, sign, _):
+        told = simulated._told
+        monkeypatch.setattr(simulated, "_told", lambda method: () if method == "GetFiles" else told(method))
+        await sign.show_pages([picture(1)])
+        assert await sign.shown() is None, "nobody can say that they are whole"
+        await sign.show_pages([picture(2)])
+        assert simulated.pages == (seen(picture(2)),)
+        assert len(simulated.files) == 1
 
 
 async def test_pictures_are_kept_in_the_flash_when_that_is_wanted(card):

@@ -45,11 +45,11 @@ def test_the_card_does_what_it_was_asked():
     card = SimulatedHuidu(wire, random.Random(1), width=128, height=32)
     pages = []
     for packet in PACKETS:
-        for _ in range(2):  # a program whose file is still written is asked for again
+        for _ in range(2):  # a program whose file is still written is asked for again, and so is one not yet listed
             before = len(wire.said)
             wire.hear(packet)
             answers = [xml.decode_answer(said.data) for said in wire.said[before:] if isinstance(said, huidu.XmlPiece)]
-            if not answers or answers[0].result not in xml.BUSY:
+            if not answers or answers[0].result not in xml.NOT_YET:
                 break
         if card.pages not in pages:
             pages.append(card.pages)
