@@ -94,7 +94,7 @@ def _grown(data: bytes) -> bytes:
     """A tree of the words that the readers look for: a byte opens an element, closes one, or is a text."""
     open_names: list[str] = []
     parts: list[str] = []
-    for byte in data[:120]:
+    for byte in data[:48]:
         if byte < CLOSE:
             name = WORDS[byte % len(WORDS)]
             value = TEXTS[byte % len(TEXTS)]
