@@ -42,6 +42,7 @@ class Framebuffer:
 
     def __init__(self, path: str, bits: int | None, stride: int | None) -> None:
         self._path = path
+        self._drawn: list[tuple[int, bytes]] = []
         self._fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         try:
             self.geometry, size = _asked(self._fd) or _given(self._fd, path, bits, stride)
@@ -64,9 +65,15 @@ class Framebuffer:
 
     def draw(self, picture: Bitmap, x: int, y: int, lit: Colour) -> None:
         """Put a picture's upper left dot at pixel x, y."""
-        for number, row in enumerate(rows_of(picture, self.geometry.pixel_format, lit)):
-            at = self._at(x, y + number)
-            self._memory[at : at + len(row)] = row
+        rows = rows_of(picture, self.geometry.pixel_format, lit)
+        self._drawn = [(self._at(x, y + number), row) for number, row in enumerate(rows)]
+        self.restore()
+
+    def restore(self) -> None:
+        """Draw again what something else has drawn over."""
+        for at, row in self._drawn:
+            if self._memory[at : at + len(row)] != row:
+                self._memory[at : at + len(row)] = row
 
     def read(self, width: int, height: int, x: int, y: int) -> Bitmap:
         """The pixels from x, y on as dots."""

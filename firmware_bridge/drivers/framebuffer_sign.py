@@ -62,8 +62,10 @@ class FramebufferSign(PagedSign):
         self._screen = screen
 
     def watch(self) -> None:
+        """Raises OSError when the screen is another one; a console's message on the sign is drawn over."""
         assert self._screen is not None
         self._screen.watch()
+        self._screen.restore()
 
     def _let_go(self) -> None:
         if self._screen is not None:

@@ -27,8 +27,8 @@ FILE_S_MAX = 10.0
 DEADLINE_S = 20.0
 QUARANTINE_S_MAX = 30.0
 # A card that is still writing or building is asked again; after this it is said to be stuck.
-BUSY_PAUSE_S = 0.25
-BUSY_TRIES_MAX = 40
+BUSY_PAUSE_S = 0.1
+BUSY_TRIES_MAX = 100
 
 
 class _Reply(Generic[T]):

@@ -43,6 +43,11 @@ class FramebufferSimulation:
     def plug_in(self) -> None:
         self._path.write_bytes(bytes(self.STRIDE * self.SCREEN_HEIGHT))
 
+    def paint_over(self) -> None:
+        """Another program blackens the screen."""
+        with self._path.open("r+b") as file:
+            file.write(bytes(self.STRIDE * self.SCREEN_HEIGHT))
+
     def mute(self, muted: bool) -> None:
         """A screen is never asked."""
 
@@ -67,4 +72,4 @@ class FramebufferSimulation:
         do(self.actions(), words)
 
     def actions(self) -> Mapping[str, Action]:
-        return {}
+        return {"paint-over": lambda words: self.paint_over()}

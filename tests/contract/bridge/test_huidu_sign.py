@@ -207,3 +207,10 @@ async def test_the_sign_shows_its_name_and_then_what_it_showed_before(card):
         await until(simulated, lambda: simulated.pages == (CardPage(text=NAME),))
         assert await identify == f"the sign shows {NAME!r}"
         assert simulated.pages == (seen(picture(1)),)
+
+
+async def test_a_sign_that_showed_nothing_shows_nothing_after_its_name(card):
+    async with card() as (simulated, sign, told):
+        await told.bridge.identifiable(NAME).identify(0.1)
+        assert simulated.pages == ()
+        assert await sign.shown() == ()
