@@ -62,6 +62,11 @@ class ScannerParser:
         self._inside = framing is not Framing.STX_ETX
         self._overlong = False
         self._expected: list[bytes] = []
+        self._take = {
+            Framing.LINE: self._line_byte,
+            Framing.STX_ETX: self._stx_byte,
+            Framing.IDLE: self._idle_byte,
+        }[framing]
         self._held = bytearray()  # begins an expected answer, and may still turn out to begin a text
         self.counters = ScannerCounters()
 
@@ -85,11 +90,11 @@ class ScannerParser:
         """Take bytes as they came; every text that became whole."""
         texts: list[str] = []
         for byte in data:
-            for free in self._beside_answers(byte):
-                text = self._take(free)
-                if text:
-                    self.counters.texts += 1
-                    texts.append(text)
+            if self._expected:
+                texts += filter(None, map(self._take, self._beside_answers(byte)))
+            elif text := self._take(byte):
+                texts.append(text)
+        self.counters.texts += len(texts)
         return texts
 
     def idle(self) -> list[str]:
@@ -114,7 +119,7 @@ class ScannerParser:
     def _beside_answers(self, byte: int) -> bytes:
         """What of the bytes so far is no answer: none while an answer may still become whole."""
         begun = bool(self._buffer) or self._overlong or (self._inside and self._framing is Framing.STX_ETX)
-        if not self._expected or (begun and not self._held):
+        if begun and not self._held:
             return bytes((byte,))
         self._held.append(byte)
         held = bytes(self._held)
@@ -134,15 +139,9 @@ class ScannerParser:
         for byte in held:
             self._take(byte)
 
-    def _take(self, byte: int) -> str | None:
-        match self._framing:
-            case Framing.LINE:
-                return self._line_byte(byte)
-            case Framing.STX_ETX:
-                return self._stx_byte(byte)
-            case Framing.IDLE:
-                self._keep(byte)
-                return None
+    def _idle_byte(self, byte: int) -> str | None:
+        self._keep(byte)
+        return None
 
     def _line_byte(self, byte: int) -> str | None:
         if byte not in (CR, LF):
