@@ -10,6 +10,7 @@ import pytest
 from firmware_bridge.capabilities import CardRead, DeviceTimeout, HealthChanged, Indication, KeysPressed
 from firmware_bridge.config import DeviceConfig, LineConfig
 from firmware_bridge.secrets import SecretDirectory
+from firmware_bridge.simulators.paced import NO_FAULTS, Faults
 from tests.harness.peers import LOCKS
 
 pytestmark = pytest.mark.contract
@@ -19,6 +20,7 @@ KEY = bytes(range(16))
 OTHER_KEY = bytes(range(16, 32))
 KEY_FILE = "reader.key"
 CARD = "a1b2c3c0"
+RETRIES_MIN, CARDS_MAX = 4, 150
 
 
 @pytest.fixture
@@ -196,6 +198,30 @@ async def test_a_line_that_was_unplugged_comes_back_with_its_readers(readers_on,
         await readers.peer.say(f"card 2 26 {CARD}")
         await readers.told.until(lambda: readers.of(CardRead))
         assert readers.told.health("reader_1") == ["online", "offline", "online"]
+
+
+async def test_a_bad_wire_costs_sessions_and_no_more(readers_on, secrets):
+    # libosdp does a repeated command anew, and then finds its MAC wrong: each damage is a session.
+    secrets.write(KEY_FILE, KEY)
+    async with readers_on({1: KEY}, key=KEY_FILE) as readers:
+        await readers.online("reader_1")
+        stats = readers.told.bridge.stats("reader_1")
+        readers.wire.paced.faults = Faults(flip=0.01, drop=0.005, split=0.3)
+        for _ in range(CARDS_MAX):
+            if stats.retries >= RETRIES_MIN:
+                break
+            await readers.peer.say(f"card 1 26 {CARD}")
+            # Load, not a wait: the line is used while it is bad.
+            await asyncio.sleep(0.1)
+        assert stats.retries >= RETRIES_MIN
+        readers.wire.paced.faults = NO_FAULTS
+        while await readers.peer.say("card 1 8 5a") == "full":
+            before = len(readers.of(CardRead))
+            await readers.told.until(lambda before=before: len(readers.of(CardRead)) > before)
+        await readers.told.until(lambda: readers.of(CardRead)[-1:] and readers.of(CardRead)[-1].data == b"\x5a")
+        assert {card.data.hex() for card in readers.of(CardRead)} <= {CARD, "5a"}
+        assert readers.told.health("reader_1")[-1] == "online"
+        assert (await readers.state(1))["secured"]
 
 
 async def test_an_indication_is_shown_while_cards_come(readers_on):

@@ -3,7 +3,7 @@
     libosdp_readers.py PATH '[{"address": 1, "key": "00..0f" or null}, ...]'
 
 A reader without a key is in install mode. It prints "ready"; then each command is answered by one line:
-    card ADDRESS BITS HEX | keys ADDRESS TEXT | tamper ADDRESS 0|1 | input ADDRESS 0|1   -> ok
+    card ADDRESS BITS HEX | keys ADDRESS TEXT | tamper ADDRESS 0|1 | input ADDRESS 0|1   -> ok or full
     seen ADDRESS      -> what the panel told this reader since the last time, as JSON
     state ADDRESS     -> {"secured": ..., "key": ...}
 
@@ -205,27 +205,28 @@ class Reader:
         return bool(mask[0] & 1)
 
     def tell(self, event):
-        LIBRARY.osdp_pd_submit_event(self._device, byref(event))
+        """It keeps four events while nobody asks."""
+        return "ok" if LIBRARY.osdp_pd_submit_event(self._device, byref(event)) == 0 else "full"
 
     def tell_status(self, kind, report):
         event = Event(id=STATUS_EVENT)
         event.of.status.kind = kind
         event.of.status.count = len(report)
         event.of.status.report[: len(report)] = report
-        self.tell(event)
+        return self.tell(event)
 
     def card(self, bits, data):
         event = Event(id=CARD)
         event.of.card.format = 1
         event.of.card.length = bits
         event.of.card.data[: len(data)] = list(data)
-        self.tell(event)
+        return self.tell(event)
 
     def keys(self, keys):
         event = Event(id=KEYS)
         event.of.keys.length = len(keys)
         event.of.keys.data[: len(keys)] = list(keys)
-        self.tell(event)
+        return self.tell(event)
 
     def _receive(self, _, buffer, room):
         data = bytes(self.heard[:room])
@@ -262,23 +263,21 @@ def obey(readers, words):
     reader = readers[int(words[1])]
     match words:
         case ["card", _, bits, data]:
-            reader.card(int(bits), bytes.fromhex(data))
+            return reader.card(int(bits), bytes.fromhex(data))
         case ["keys", _, keys]:
-            reader.keys(keys.encode())
+            return reader.keys(keys.encode())
         case ["tamper", _, on]:
             reader.tamper = int(on)
-            reader.tell_status(STATUS_LOCAL, [reader.tamper, reader.power])
+            return reader.tell_status(STATUS_LOCAL, [reader.tamper, reader.power])
         case ["input", _, on]:
             reader.inputs[0] = int(on)
-            reader.tell_status(STATUS_INPUT, reader.inputs)
+            return reader.tell_status(STATUS_INPUT, reader.inputs)
         case ["seen", _]:
             seen, reader.seen = reader.seen, []
             return json.dumps(seen)
         case ["state", _]:
             return json.dumps({"secured": reader.secured, "key": reader.key})
-        case _:
-            return "what?"
-    return "ok"
+    return "what?"
 
 
 def main():

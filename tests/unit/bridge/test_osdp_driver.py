@@ -381,7 +381,7 @@ def test_sessions_that_always_end_are_told_as_offline_and_tried_ever_slower(run_
     ],
 )
 def test_a_reader_without_the_right_key_is_offline_with_the_reason_until_it_is_mended(
-    run_virtual, readers, running, secrets, kept, why
+    run_virtual, readers, running, secrets, caplog, kept, why
 ):
     reader = readers.add(key=KEY)
     if kept is not None:
@@ -402,6 +402,9 @@ def test_a_reader_without_the_right_key_is_offline_with_the_reason_until_it_is_m
             assert "Secure Channel" in told.of(HealthChanged)[-1].detail
 
     run_virtual(scenario())
+    said = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert len(said) == 1
+    assert why in said[0]
 
 
 def test_a_key_is_kept_before_it_is_sent_and_settled_when_it_is_used(run_virtual, readers, running, secrets, tmp_path):
