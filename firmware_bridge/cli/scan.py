@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Protocol
 
 import typer
 from rich.console import Console
@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from firmware_bridge.cli.target import ANSWERED, PROFILES_HERE, SILENT, AsJson, Profiles, mistakes_told
 from firmware_bridge.clock import SystemClock
 from firmware_bridge.config import LineKind, kind_of
+from firmware_bridge.discovery import mdns, onvif, uhppote
 from firmware_bridge.discovery.finding import Finding, proposed_rows
 from firmware_bridge.discovery.profile_fit import all_profiles, fitted
 from firmware_bridge.discovery.questions import Framing, Reach
@@ -25,8 +26,15 @@ from firmware_bridge.discovery.serial_search import Plan, SearchError, search_li
 STABLE_NAMES = Path("/dev/serial/by-id")
 PORT_PATTERNS = ("ttyUSB*", "ttyACM*", "ttyAMA*", "ttyS*")
 
+
+class NetworkSearch(Protocol):
+    """`interface`: the station's own IPv4 address on that network, every one when it is empty. Raises OSError."""
+
+    def __call__(self, *, interface: str, wait_s: float) -> Awaitable[list[Finding]]: ...
+
+
 # Name on the command line -> a search of the network.
-NETWORK: dict[str, Callable[[float], Awaitable[list[Finding]]]] = {}
+NETWORK: dict[str, NetworkSearch] = {"onvif": onvif.search, "uhppote": uhppote.search, "esphome": mdns.search}
 PROTOCOLS = [*(scout.protocol for scout in SCOUTS), *(listener.protocol for listener in LISTENERS), *NETWORK]
 
 
@@ -38,6 +46,7 @@ def scan(
     every_framing: Annotated[bool, typer.Option(help="Go on with other framings once somebody answered")] = False,
     network: Annotated[bool, typer.Option(help="Look on the network, too")] = True,
     network_s: Annotated[float, typer.Option(help="How long to wait for answers there", min=0.2, max=60)] = 3.0,
+    interface: Annotated[str, typer.Option(help="This machine's IPv4 address on the network to look at")] = "",
     profiles: Profiles = PROFILES_HERE,
     as_json: AsJson = False,
 ) -> None:
@@ -61,7 +70,7 @@ def scan(
             if kind_of(port) not in (LineKind.SERIAL, LineKind.TCP):
                 raise ValueError(f"{port}: only serial lines and serial servers (tcp://) are searched by asking")
         searches = {name: search for name, search in NETWORK.items() if network and name in wanted}
-        found, troubles = asyncio.run(_scan(ports, plan, searches, network_s, profiles))
+        found, troubles = asyncio.run(_scan(ports, plan, searches, interface, network_s, profiles))
     for trouble in troubles:
         typer.echo(trouble, err=True)
     if as_json:
@@ -90,7 +99,8 @@ def _framing(text: str) -> Framing:
 async def _scan(
     ports: list[str],
     plan: Plan,
-    searches: dict[str, Callable[[float], Awaitable[list[Finding]]]],
+    searches: dict[str, NetworkSearch],
+    interface: str,
     network_s: float,
     profiles_dir: Path,
 ) -> tuple[list[Finding], list[str]]:
@@ -127,10 +137,10 @@ async def _scan(
                     )
                 found.append(finding)
 
-        async def on_network(name: str, search: Callable[[float], Awaitable[list[Finding]]]) -> None:
+        async def on_network(name: str, search: NetworkSearch) -> None:
             bar = bars.add_task(f"network: {name}", total=1)
             try:
-                found.extend(await search(network_s))
+                found.extend(await search(interface=interface, wait_s=network_s))
             except OSError as error:
                 troubles.append(f"{name}: {error}")
             bars.update(bar, completed=1)

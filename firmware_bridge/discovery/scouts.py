@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from firmware_bridge.codecs import FrameError, dlt645, osdp, osdp_commands, osdp_replies
+from firmware_bridge.codecs import FrameError, at_modem, dlt645, nmea, osdp, osdp_commands, osdp_replies
 from firmware_bridge.codecs import alpha_sign as alpha
 from firmware_bridge.codecs import modbus_rtu as modbus
 from firmware_bridge.config import LineConfig
@@ -103,10 +103,38 @@ def _dlt645_meter(reply: dlt645.Reply, line: LineConfig) -> Finding | None:
     return Finding(f"DL/T 645 meter {reply.meter}", line, "dlt645_meter", options={"meter": reply.meter})
 
 
+AT_FRAMINGS = (Framing(115200), Framing(9600))
+
+
+def _at(reach: Reach) -> Iterator[Question]:
+    exchange: Exchange[at_modem.Reply] = Exchange(
+        parts=(at_modem.encode(at_modem.HELLO),), reply=partial(at_modem.ReplyParser, at_modem.HELLO)
+    )
+    yield Question("modem", exchange, _modem)
+
+
+def _modem(reply: at_modem.Reply, line: LineConfig) -> Finding | None:
+    return Finding("modem that answers AT", line, "at_modem") if isinstance(reply, at_modem.Answer) else None
+
+
+# A receiver says its position once a second, in several sentences.
+NMEA_S = 1.5
+SENTENCES_MIN = 2
+
+
+def _nmea(heard: bytes, line: LineConfig) -> Finding | None:
+    parser = nmea.SentenceParser()
+    parser.feed(heard)
+    if parser.counters.sentences < SENTENCES_MIN:
+        return None
+    return Finding("NMEA 0183 receiver that speaks by itself", line, "nmea_gnss")
+
+
 SCOUTS: tuple[Scout, ...] = (
     Scout("modbus", MODBUS_FRAMINGS, _modbus, timeout_s=0.1),
     Scout("osdp", OSDP_FRAMINGS, _osdp, timeout_s=0.2),
     Scout("dlt645", DLT645_FRAMINGS, _dlt645, timeout_s=0.8, alone=True),
+    Scout("at", AT_FRAMINGS, _at, timeout_s=0.5, alone=True),
     Scout("alpha", (Framing(9600, 7, "E"), Framing(9600)), _alpha, timeout_s=1.0, alone=True),
 )
-LISTENERS: tuple[Listener, ...] = ()
+LISTENERS: tuple[Listener, ...] = (Listener("nmea", (Framing(9600), Framing(115200), Framing(4800)), NMEA_S, _nmea),)

@@ -91,3 +91,96 @@ async def test_a_mistake_is_named_and_the_exit_status_is_two(arguments, message)
     assert status == 2
     assert message in err
     assert "Traceback" not in err
+
+
+async def test_a_scan_finds_a_unit_and_proposes_a_row_that_probe_takes(tmp_path):
+    async with simulation(tmp_path / "lines") as lines:
+        scanning = ("--protocol", "modbus", "--framing", "9600-8N1", "--no-network", "--profiles", PROFILES, "--json")
+        status, out, err = await bridge("scan", lines["air"], *scanning)
+        assert status == 0, err
+        found = json.loads(out)
+        assert (found["address"], found["driver"]) == (2, "modbus_sensor")
+        assert found["line"] == {"url": lines["air"], "baud": 9600}
+        status, out, _ = await bridge(
+            "probe",
+            found["driver"],
+            lines["air"],
+            *("--profile", found["profile"], "--address", found["address"], "--profiles", PROFILES),
+        )
+        assert status == 0
+        status, out, err = await bridge("scan", lines["scanner"], "--protocol", "at", "--no-network")
+        assert (status, "nobody answered" in out) == (1, True)
+    status, _, err = await bridge("scan", tmp_path / "gone", "--no-network", "--framing", "9600-8N1")
+    assert (status, "cannot be opened" in err) == (1, True)
+
+
+async def test_a_capture_is_kept_by_probe_and_read_by_monitor(tmp_path):
+    kept = tmp_path / "air.cap"
+    async with simulation(tmp_path / "lines") as lines:
+        common = ("--profile", "xy_md02", "--address", 2, "--profiles", PROFILES)
+        await bridge("probe", "modbus_sensor", lines["air"], *common, "--capture", kept, "--protocol", "modbus")
+    status, out, _ = await bridge("monitor", "--read", kept, "--json")
+    frames = [json.loads(line) for line in out.splitlines()]
+    assert status == 0
+    assert [(frame["direction"], frame["ok"]) for frame in frames[:2]] == [(">", True), ("<", True)]
+    assert frames[0]["bytes"] == "0204000100022038"
+    assert "unit 2" in frames[0]["text"]
+
+
+async def test_a_monitor_hears_a_line_that_it_does_not_speak_on(tmp_path):
+    async with simulation_of("serial_scanner", tmp_path) as (url, say, _):
+        listening = asyncio.create_task(bridge("monitor", url, "--baud", 115200, "--seconds", 6, "--json"))
+        while not listening.done():
+            await say("scan HELLO")
+            await asyncio.wait([listening], timeout=0.5)
+        status, out, err = listening.result()
+    assert status == 0, err
+    assert {json.loads(line)["bytes"] for line in out.splitlines()} >= {b"HELLO\r".hex()}
+
+
+@asynccontextmanager
+async def simulation_of(driver, directory):
+    """One simulated device in a process: its url, what takes an action, and what reads its next state."""
+    process = await asyncio.create_subprocess_exec(
+        *BRIDGE,
+        *("simulate", driver, "--json", "--link-dir", str(directory / "lines"), "--profiles", str(PROFILES)),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+    async def state():
+        return json.loads(await asyncio.wait_for(process.stdout.readline(), 20))["state"]
+
+    async def say(words):
+        process.stdin.write(f"{words}\n".encode())
+        await process.stdin.drain()
+        return await state()
+
+    try:
+        row = json.loads(await asyncio.wait_for(process.stdout.readline(), 20))
+        assert row["driver"] == driver
+        await state()
+        yield row["line"]["url"], say, process
+    finally:
+        process.terminate()
+        await asyncio.wait_for(process.communicate(), 10)
+
+
+async def test_a_simulated_device_does_what_a_person_types(tmp_path):
+    async with simulation_of("modbus_lock", tmp_path) as (_, say, process):
+        assert (await say("press"))["button"] is True
+        assert (await say("let-go"))["button"] is False
+        assert (await say("force"))["door_open"] is True
+        await say("fly away")
+        assert b"cannot be done here; there are: close" in await asyncio.wait_for(process.stderr.readline(), 10)
+
+
+async def test_only_a_device_that_can_shows_itself(tmp_path):
+    status, _, err = await bridge("identify", "modbus_sensor", "/dev/x", "--profile", "xy_md02")
+    assert (status, "cannot show itself" in err) == (2, True)
+    async with simulation_of("alpha_sign", tmp_path) as (url, _, _):
+        size = ("--option", "width=128", "--option", "height=16", "--option", "settle_s=0.05", "--for-s", 0.5)
+        status, out, err = await bridge("identify", "alpha_sign", url, *size)
+    assert (status, err) == (0, "")
+    assert "device" in out
