@@ -9,8 +9,10 @@ import hashlib
 import json
 import random
 import ssl
+import subprocess
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
@@ -26,6 +28,7 @@ from firmware_bridge.simulators.onvif_camera import USER, OnvifSimulation, Simul
 pytestmark = pytest.mark.contract
 
 LOOPBACK = "127.0.0.1"
+PEERS = Path(__file__).parents[1] / "peers"
 PASSWORD_OF_PEER = "geheim & <fein>"
 
 
@@ -79,18 +82,40 @@ def camera_until(simulation):
     return until
 
 
-@pytest.fixture
-async def ipycam(peer_python, start_peer):
+class Ipycam:
     """ipycam as a process of its own, and its line."""
-    script = __file__.replace("bridge/test_onvif.py", "peers/ipycam_camera.py")
-    async with start_peer(peer_python("ipycam"), script, "admin", PASSWORD_OF_PEER) as peer:
-        yield peer, LineConfig(url=f"onvif://{LOOPBACK}:{await peer.say('port')}")
+
+    def __init__(self, process):
+        self._process = process
+        assert process.stdout.readline() == "ready\n"
+        self.line = LineConfig(url=f"onvif://{LOOPBACK}:{self._say('port')}")
+
+    def moves(self):
+        """What its PTZ was told since the last time."""
+        return json.loads(self._say("moves"))
+
+    def _say(self, command):
+        self._process.stdin.write(f"{command}\n")
+        self._process.stdin.flush()
+        return self._process.stdout.readline().strip()
+
+
+@pytest.fixture(scope="module")
+def ipycam(peer_python):
+    command = [peer_python("ipycam"), PEERS / "ipycam_camera.py", "admin", PASSWORD_OF_PEER]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield Ipycam(process)
+            process.stdin.close()
+            process.wait(10)
+        finally:
+            process.kill()
 
 
 @pytest.fixture
 def client(peer_python, simulation):
     """`await client("zeep")`: what an independent client says of the simulated camera; something moves meanwhile."""
-    script = __file__.replace("bridge/test_onvif.py", "peers/onvif_clients.py")
+    script = PEERS / "onvif_clients.py"
 
     async def run(*words):
         if words != ("probe",):
@@ -125,8 +150,7 @@ class TestIpycam:
         secrets.write("ipycam.password", f"{PASSWORD_OF_PEER}\n".encode())
 
     async def test_says_who_it_is_gives_a_picture_and_the_smallest_stream(self, ipycam, camera_on):
-        _, line = ipycam
-        async with camera_on(line, self.OPTIONS) as (camera, told):
+        async with camera_on(ipycam.line, self.OPTIONS) as (camera, told):
             await told.until(lambda: told.health("camera"))
             assert await camera.info() == CameraInfo("PythonCam", "VirtualCam-1", "1.3.0", "PY-000001")
             assert (await camera.snapshot()).startswith(b"\xff\xd8\xff")
@@ -134,24 +158,22 @@ class TestIpycam:
             assert told.health("camera") == ["online"]
 
     async def test_moves_and_stops_also_when_it_is_cancelled(self, ipycam, camera_on):
-        peer, line = ipycam
-        async with camera_on(line, self.OPTIONS) as (camera, _):
+        async with camera_on(ipycam.line, self.OPTIONS) as (camera, _):
             await camera.move(0.5, -0.25, 0, for_s=0.05)
-            assert json.loads(await peer.say("moves")) == [["move", 0.5, -0.25, 0.0], ["stop"]]
+            assert ipycam.moves() == [["move", 0.5, -0.25, 0.0], ["stop"]]
             moving = asyncio.create_task(camera.move(1, 0, 0, for_s=30))
             told = []
             while not told:
-                told += json.loads(await peer.say("moves"))
+                told += await asyncio.to_thread(ipycam.moves)
             moving.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await moving
             await camera.stop()
-            assert told + json.loads(await peer.say("moves")) == [["move", 1.0, 0.0, 0.0], ["stop"], ["stop"]]
+            assert told + ipycam.moves() == [["move", 1.0, 0.0, 0.0], ["stop"], ["stop"]]
 
     async def test_a_wrong_password_is_told_once_and_not_tried_on(self, ipycam, camera_on, secrets):
-        _, line = ipycam
         secrets.write("ipycam.password", b"wrong")
-        async with camera_on(line, self.OPTIONS) as (camera, told):
+        async with camera_on(ipycam.line, self.OPTIONS) as (camera, told):
             await told.until(lambda: told.health("camera"))
             asked = camera.stats.requests
             with pytest.raises(UserRefused, match="refuses user 'admin'; check the user, the secret") as error:
@@ -163,14 +185,13 @@ class TestIpycam:
             assert (await camera.info()).model == "VirtualCam-1"
 
     async def test_is_found_on_its_network(self, ipycam):
-        _, line = ipycam
         found = await find_cameras(interface=LOOPBACK, wait_s=1)
-        camera = next(each for each in found if each.line == line)
+        camera = next(each for each in found if each.line == ipycam.line)
         assert camera.match.types == ("NetworkVideoTransmitter", "Device")
         assert camera.match.endpoint.startswith("urn:uuid:")
         finding = camera.finding()
         assert finding.driver == "onvif_camera"
-        assert finding.line == line
+        assert finding.line == ipycam.line
 
 
 class TestIndependentClients:
