@@ -22,6 +22,9 @@ from firmware_bridge.exchange import DevicePolicy, Exchange
 
 T = TypeVar("T")
 
+# How long any card may take is added to each exchange: some requests are answered at once, some after seconds, and a
+# bus that learns from the first ones must not give up the others.
+ANSWER_S = 0.5
 # A card writes what it was sent to its flash before it says that the file is there.
 FILE_S_MAX = 10.0
 DEADLINE_S = 20.0
@@ -68,11 +71,12 @@ class HuiduCard:
         self.speaking = asyncio.Lock()
         self._bus = context.bus
         self._tell = context.health_listener()
+        self._timeout_s = timeout_s
         self._on_beat = on_beat
         self._parser = huidu.PacketParser()
         self._guid: str | None = None
         self.negotiations = 0
-        policy = DevicePolicy(timeout_s=timeout_s, retries=0, quarantine_after=2, quarantine_s_max=QUARANTINE_S_MAX)
+        policy = DevicePolicy(timeout_s=ANSWER_S, retries=0, quarantine_after=2, quarantine_s_max=QUARANTINE_S_MAX)
         context.bus.attach(context.name, policy, self._health, listens=self._heard, answers=True)
 
     async def negotiate(self) -> None:
@@ -161,6 +165,7 @@ class HuiduCard:
     async def _exchange(
         self, packets: tuple[bytes, ...], wanted: Callable[[huidu.Message], T | None], *, reply_s: float = 0.0
     ) -> T:
+        reply_s += self._timeout_s
         exchange: Exchange[T | huidu.ErrorAnswer] = Exchange(
             packets, lambda: _Reply(self._parser, wanted, self._unasked), reply_s=reply_s
         )
