@@ -35,22 +35,16 @@ BUSY_TRIES_MAX = 100
 
 
 class _Reply(Generic[T]):
-    """Feeds the stream's parser and gives the first message that `wanted` takes; the others go to `unasked`."""
+    """The first message that `wanted` takes; the others go to `unasked`."""
 
-    def __init__(
-        self,
-        parser: huidu.PacketParser,
-        wanted: Callable[[huidu.Message], T | None],
-        unasked: Callable[[huidu.Message], None],
-    ) -> None:
-        self._parser = parser
+    def __init__(self, wanted: Callable[[huidu.Message], T | None], unasked: Callable[[huidu.Message], None]) -> None:
+        self._parser = huidu.PacketParser()
         self._wanted = wanted
         self._unasked = unasked
-        self._discarded_before = parser.discarded
 
     @property
     def discarded(self) -> int:
-        return self._parser.discarded - self._discarded_before
+        return self._parser.discarded
 
     def feed(self, data: bytes) -> T | huidu.ErrorAnswer | None:
         reply: T | huidu.ErrorAnswer | None = None
@@ -73,7 +67,7 @@ class HuiduCard:
         self._tell = context.health_listener()
         self._timeout_s = timeout_s
         self._on_beat = on_beat
-        self._parser = huidu.PacketParser()
+        self._unasked_packets = huidu.PacketParser()  # between exchanges
         self._guid: str | None = None
         self.negotiations = 0
         policy = DevicePolicy(timeout_s=ANSWER_S, retries=0, quarantine_after=2, quarantine_s_max=QUARANTINE_S_MAX)
@@ -166,8 +160,9 @@ class HuiduCard:
         self, packets: tuple[bytes, ...], wanted: Callable[[huidu.Message], T | None], *, reply_s: float = 0.0
     ) -> T:
         reply_s += self._timeout_s
+        self._unasked_packets = huidu.PacketParser()
         exchange: Exchange[T | huidu.ErrorAnswer] = Exchange(
-            packets, lambda: _Reply(self._parser, wanted, self._unasked), reply_s=reply_s
+            packets, lambda: _Reply(wanted, self._unasked), reply_s=reply_s
         )
         reply = await self._bus.request(
             self.name, exchange, priority=Priority.TELEMETRY, deadline_s=DEADLINE_S + reply_s
@@ -178,7 +173,7 @@ class HuiduCard:
         return reply
 
     def _heard(self, data: bytes, mono_s: float) -> None:
-        for message in self._parser.feed(data):
+        for message in self._unasked_packets.feed(data):
             self._unasked(message)
 
     def _unasked(self, message: huidu.Message) -> None:
@@ -188,7 +183,6 @@ class HuiduCard:
     def _health(self, health: Health, detail: str) -> None:
         if health is Health.OFFLINE:
             self._forget()
-            self._parser = huidu.PacketParser()
         self._tell(health, detail)
 
     def _forget(self) -> None:
