@@ -22,7 +22,6 @@ from dataclasses import dataclass
 from pydantic import Field
 
 from firmware_bridge.capabilities import (
-    CardRead,
     ControlRange,
     DeviceError,
     DeviceRefused,
@@ -30,8 +29,6 @@ from firmware_bridge.capabilities import (
     Health,
     HealthChanged,
     Indication,
-    InputChanged,
-    KeysPressed,
     Priority,
     Quality,
     Reading,
@@ -43,6 +40,7 @@ from firmware_bridge.codecs.osdp_commands import Command, CommandCode, OutputCod
 from firmware_bridge.codecs.osdp_replies import Function, Reply
 from firmware_bridge.drivers.base import DriverContext, Options
 from firmware_bridge.drivers.osdp_keys import PENDING, KeyProblem, ReaderKeys
+from firmware_bridge.drivers.osdp_news import ReaderNews
 from firmware_bridge.drivers.osdp_session import PanelSession, SendAgain, SessionLost
 from firmware_bridge.drivers.osdp_shows import identify_commands, indication_commands
 from firmware_bridge.exchange import BusOverloaded, DevicePolicy, Exchange, LineLost
@@ -72,9 +70,9 @@ ORDERS_MAX = 16
 ORDER_S_MAX = 3.0
 # On a line that is full a poll is let in after so many of them: a light and a buzzer go together.
 ORDERS_IN_A_ROW = 3
+# A reader that has news is asked for more at once, so often: it keeps some while nobody asks.
+NEWS_IN_A_ROW = 8
 OUTPUTS_MAX = 8
-TAMPER, POWER_FAULT = "tamper", "power_fault"
-STAR, HASH = 0x7F, 0x0D
 POLL = commands.Question(CommandCode.POLL)
 
 
@@ -107,20 +105,19 @@ class OsdpReader:
         self._bus = context.bus
         self._emit = context.emit
         self._clock = context.clock
-        self._expect_release = context.expect_release
+        self._news = ReaderNews(context.name, context.emit, context.clock, context.expect_release)
         self._keys = ReaderKeys(context.options.key, context.options.install_mode, context.secrets)
         self._session: PanelSession | None = None
         self._orders: deque[_Order] = deque()
         self._wake = asyncio.Event()
         self._in_a_row = 0
+        self._news_in_a_row = 0
         self._questions: deque[Command] = deque()
         self._polled_s = -math.inf
         self._losses = 0
         self._health: Health | None = None
         self._why_offline = ""
-        self._levels: dict[str, bool] = {}
-        self._opened: dict[str, bool] = {}
-        self._complained = ""
+        self._complained: set[str] = set()
         self._answer_wire_s = ANSWER_BYTES_MAX * context.line.byte_s
         policy = DevicePolicy(
             timeout_s=ANSWER_S_MAX,
@@ -138,8 +135,9 @@ class OsdpReader:
 
     async def identify(self, for_s: float) -> str:
         """Blink amber and beep. Raises DeviceTimeout or DeviceRefused."""
-        await self._all(identify_commands(for_s))
-        return f"{self.name} blinks amber and beeps for {for_s:.0f} s"
+        shown = await self._all(identify_commands(for_s))
+        words = [word for part, word in ((Function.LED, "blinks amber"), (Function.BUZZER, "beeps")) if part in shown]
+        return f"{self.name} {' and '.join(words)} for {for_s:.0f} s"
 
     @property
     def controls(self) -> Mapping[str, ControlRange]:
@@ -167,14 +165,14 @@ class OsdpReader:
         at, mono_s = self._clock.now(), self._clock.monotonic()
         return Reading(self.name, point, value, "", Quality.GOOD, at, mono_s)
 
-    async def _all(self, wanted: Mapping[Function, Command]) -> None:
-        """Every one of these that the reader has the parts for; at least one."""
+    async def _all(self, wanted: Mapping[Function, Command]) -> list[Function]:
+        """Every one of these that the reader has the parts for; at least one. Those parts."""
         known = self._session.abilities if self._session is not None else replies.Abilities(())
-        able = [command for part, command in wanted.items() if not known.abilities or known.of(part).level > 0]
+        able = [part for part in wanted if not known.abilities or known.of(part).level > 0]
         if not able:
-            raise DeviceRefused(self.name, "has neither a light nor a buzzer")
+            raise DeviceRefused(self.name, "has neither a light nor a buzzer for that")
         # Placed together, so that no poll comes between a light and its tone.
-        orders = [self._place(command) for command in able]
+        orders = [self._place(wanted[part]) for part in able]
         try:
             for order in orders:
                 await self._answer(order)
@@ -182,6 +180,7 @@ class OsdpReader:
             for order in orders:
                 if not order.future.cancel() and not order.future.cancelled():
                     order.future.exception()  # one failure of a show is told, the others are seen and dropped
+        return able
 
     async def _ask(self, command: Command) -> Reply:
         return await self._answer(self._place(command))
@@ -253,7 +252,7 @@ class OsdpReader:
         try:
             keys = await self._keys.load()
         except KeyProblem as problem:
-            self._complain(f"{self.name} is not spoken to: {problem}")
+            self._complain(f"is not spoken to: {problem}")
             self._tell(Health.OFFLINE, str(problem))
             return None
         self._session = PanelSession(self._address, keys, random_bytes=os.urandom, crc=self._options.crc)
@@ -299,27 +298,38 @@ class OsdpReader:
     async def _took(self, session: PanelSession, *, was_online: bool, command: Command, reply: Reply) -> None:
         if was_online:
             self._losses = 0
-            self._told_by(reply)
-            if command == POLL and not isinstance(reply, replies.Ack):
-                # A reader that has news may have more.
-                self._polled_s = -math.inf
+            self._hear(command, reply)
         elif session.online:
             if session.installs:
                 await self._installed(session)
-            self._levels.clear()
-            self._opened.clear()
-            self._questions.append(commands.Question(CommandCode.LSTAT))
+            self._news.forget()
+            self._complained.clear()
+            self._questions = deque([commands.Question(CommandCode.LSTAT)])
             if session.abilities.of(Function.CONTACTS).items:
                 self._questions.append(commands.Question(CommandCode.ISTAT))
             secured = "in a Secure Channel" if session.secured else "not secured"
             self._tell(Health.ONLINE, f"answers, {secured}; {session.identity or 'does not say who it is'}")
+
+    def _hear(self, command: Command, reply: Reply) -> None:
+        if self._news.hear(reply):
+            # A reader that has news may have more; one that never ends waits for its turn like the others.
+            self._news_in_a_row += command == POLL
+            if self._news_in_a_row % NEWS_IN_A_ROW:
+                self._polled_s = -math.inf
+            return
+        self._news_in_a_row = 0
+        match reply:
+            case replies.Nak() if command == POLL:
+                self._complain(f"refuses to be polled: {reply.text}")
+            case replies.OtherReply(code, _):
+                self._complain(f"says {code:02x} in a way that is not understood")
 
     async def _installed(self, session: PanelSession) -> None:
         """The reader uses its new key: from now on there is no other one."""
         try:
             await self._keys.settle(session.confirm_key())
         except KeyProblem as problem:
-            self._complain(f"{self.name} has its new key, and it is kept as pending only: {problem}")
+            self._complain(f"has its new key, and it is kept as pending only: {problem}")
         else:
             log.info("%s has a key of its own now; install_mode can go", self.name)
 
@@ -338,7 +348,7 @@ class OsdpReader:
         if lost.key:
             # Whoever mends it puts another key there, or resets the reader: both are looked at afresh.
             self._session = None
-            self._complain(f"{self.name} is not spoken to: {lost}")
+            self._complain(f"is not spoken to: {lost}")
             self._tell(Health.OFFLINE, str(lost))
             return KEY_PAUSE_S
         if self._losses < LOSSES_MAX:
@@ -373,53 +383,11 @@ class OsdpReader:
     def _until_poll_s(self) -> float:
         return max(0.0, self._polled_s + self._poll_s - self._clock.monotonic())
 
-    # What the reader tells.
-
-    def _told_by(self, reply: Reply) -> None:
-        at, mono_s = self._clock.now(), self._clock.monotonic()
-        match reply:
-            case replies.RawCard(reader, _, bits, data) if bits:
-                self._expect_release()
-                self._emit(CardRead(self.name, reader, bits, without_spare_bits(data, bits), at, mono_s))
-            case replies.FormattedCard(reader, _, text) if text:
-                self._expect_release()
-                self._emit(CardRead(self.name, reader, 8 * len(text), text, at, mono_s))
-            case replies.Keypad(reader, pressed) if keys := readable_keys(pressed):
-                self._emit(KeysPressed(self.name, reader, keys, at, mono_s))
-            case replies.LocalStatus(tamper, power_fault):
-                self._opened["housing"] = tamper
-                self._level(TAMPER, any(self._opened.values()))
-                self._level(POWER_FAULT, power_fault)
-            case replies.ReaderStatus():
-                self._opened["reader"] = reply.tamper
-                self._level(TAMPER, any(self._opened.values()))
-            case replies.InputStatus(states):
-                for index, active in enumerate(states):
-                    self._level(f"input_{index}", active)
-            case replies.OtherReply(code, data):
-                self._complain(f"{self.name} says {code:02x} with {len(data)} bytes; that is not understood")
-
-    def _level(self, point: str, active: bool) -> None:
-        if self._levels.get(point) is not active:
-            self._levels[point] = active
-            self._emit(InputChanged(self.name, point, active, self._clock.now(), self._clock.monotonic()))
-
     def _complain(self, text: str) -> None:
-        if text != self._complained:
-            self._complained = text
-            log.warning("%s", text)
-
-
-def without_spare_bits(data: bytes, bits: int) -> bytes:
-    """The bytes of a card, with what is beyond its last bit cleared."""
-    spare = 8 * len(data) - bits
-    return (int.from_bytes(data, "big") >> spare << spare).to_bytes(len(data), "big")
-
-
-def readable_keys(pressed: bytes) -> str:
-    """Digits, star and hash; a function key that some pads have is none of them and is left out."""
-    text = pressed.replace(bytes((STAR,)), b"*").replace(bytes((HASH,)), b"#").decode("latin-1")
-    return "".join(key for key in text if key in "0123456789*#")
+        """Once, and again only after it was online."""
+        if text not in self._complained:
+            self._complained.add(text)
+            log.warning("%s: %s", self.name, text)
 
 
 def check_reader(address: int, options: Options, profile: DeviceProfile | None) -> list[str]:

@@ -27,9 +27,8 @@ from firmware_bridge.drivers.osdp import (
     OsdpReader,
     ReaderOptions,
     check_reader,
-    readable_keys,
-    without_spare_bits,
 )
+from firmware_bridge.drivers.osdp_news import readable_keys, without_spare_bits
 from firmware_bridge.drivers.osdp_shows import identify_commands, indication_commands
 from firmware_bridge.exchange import BusOverloaded
 from firmware_bridge.secrets import SecretDirectory, SecretError
@@ -655,14 +654,36 @@ def test_what_is_not_understood_is_said_once(run_virtual, readers, running, capl
 
     async def scenario():
         async with running() as (_, told):
-            for _ in range(5):
-                reader.face._events.append(replies.OtherReply(0x90, b"abc"))
+            for size in range(5):
+                reader.face._events.append(replies.OtherReply(0x90, bytes(size)))
             reader.face.keys("1")
             await told.until(lambda: told.of(KeysPressed))
 
     run_virtual(scenario())
     said = [record for record in caplog.records if "not understood" in record.getMessage()]
     assert len(said) == 1
+
+
+@pytest.mark.parametrize(
+    ("chatter", "polls_max"),
+    [(replies.Nak(3), 13), (replies.OtherReply(0x90, b""), 13), (replies.LocalStatus(False, False), 34)],
+)
+def test_a_reader_that_never_ends_takes_no_more_than_its_share(run_virtual, readers, running, chatter, polls_max):
+    reader = readers.add()
+    question = reader.face._question
+    reader.face._question = lambda code: chatter if code == CommandCode.POLL else question(code)
+
+    async def scenario():
+        async with running() as (_, told):
+            await told.until(lambda: told.health)
+            await asyncio.sleep(1)
+            before = readers.codes().count("POLL")
+            await asyncio.sleep(1)
+            # At wire speed it would be 40 or more; eight of them, and then a pause.
+            assert readers.codes().count("POLL") - before <= polls_max
+            assert told.health == ["online"]
+
+    run_virtual(scenario())
 
 
 @pytest.mark.parametrize(
