@@ -285,6 +285,7 @@ class OsdpReader:
             parts=(sent.wire,),
             reply=lambda: ReplyParser(self._address, sent.sequence),
             reply_s=self._answer_wire_s,
+            kind=sent.kind,
         )
         for _ in range(BUSY_TIMES_MAX):
             frame = await self._bus.request(self.name, exchange, priority=Priority.READER, deadline_s=DEADLINE_S)

@@ -87,10 +87,11 @@ class Keys:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A command as it goes out; the answer to it carries `sequence`."""
+    """A command as it goes out; the answer to it carries `sequence`. `kind` names the command."""
 
     wire: bytes = field(repr=False)
     sequence: int
+    kind: str
 
 
 class Step(Enum):
@@ -175,7 +176,7 @@ class PanelSession:
                 frame = self._with_block(frame, SCS_13)
             case _ if self._channel is not None:
                 frame = self._channel.seal(frame)
-        return Sent(on_wire(encode_frame(frame)), self._sequence)
+        return Sent(on_wire(encode_frame(frame)), self._sequence, f"{code:02x}")
 
     def heard(self, frame: Frame) -> Reply:
         """What the answer to the last command says.
