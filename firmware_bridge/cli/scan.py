@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from firmware_bridge.cli.target import ANSWERED, PROFILES_HERE, SILENT, AsJson, Profiles, mistakes_told
 from firmware_bridge.clock import SystemClock
 from firmware_bridge.config import LineKind, kind_of
-from firmware_bridge.discovery import mdns, onvif, uhppote
+from firmware_bridge.discovery import huidu, mdns, onvif, uhppote
 from firmware_bridge.discovery.finding import Finding, proposed_rows
 from firmware_bridge.discovery.profile_fit import all_profiles, fitted
 from firmware_bridge.discovery.questions import Framing, Reach
@@ -34,7 +34,12 @@ class NetworkSearch(Protocol):
 
 
 # Name on the command line -> a search of the network.
-NETWORK: dict[str, NetworkSearch] = {"onvif": onvif.search, "uhppote": uhppote.search, "esphome": mdns.search}
+NETWORK: dict[str, NetworkSearch] = {
+    "onvif": onvif.search,
+    "uhppote": uhppote.search,
+    "esphome": mdns.search,
+    "huidu": huidu.search,
+}
 PROTOCOLS = [*(scout.protocol for scout in SCOUTS), *(listener.protocol for listener in LISTENERS), *NETWORK]
 
 

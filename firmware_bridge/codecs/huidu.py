@@ -17,6 +17,9 @@ on error codes beside it. All numbers are little-endian; the length counts the w
 ```
 Between 0x8001 and 0x8006 nothing else may be sent. A card that holds a part of a file of that name wants the rest
 of it only, whatever the content: the name of a file must change with its content.
+
+Cards are found by datagrams to port 10001: `u32 version, u16 0x1001`, answered by `u32 version, u16 0x1002, id (15),
+u32 change`.
 """
 
 from __future__ import annotations
@@ -31,6 +34,11 @@ HEAD = struct.Struct("<HH")
 PIECE = struct.Struct("<II")
 FILE_START = struct.Struct("<33sQH")
 FILE_START_ANSWER = struct.Struct("<HQ")
+
+SEARCH = struct.Struct("<IH")
+SEARCH_ANSWER = struct.Struct("<IH15sI")
+SEARCH_ASK, SEARCH_ANSWERED = 0x1001, 0x1002
+SEARCH_PORT = 10001
 
 TRANSPORT_VERSION = 0x1000009
 PIECE_BYTES_MAX = 9200
@@ -277,6 +285,27 @@ def _decode_body(command: Command, body: bytes) -> Message:
 def _length(body: bytes, wanted: int) -> None:
     if len(body) != wanted:
         raise ValueError(f"{wanted} bytes belong into it")
+
+
+def encode_search() -> bytes:
+    """The datagram that every card answers."""
+    return SEARCH.pack(TRANSPORT_VERSION, SEARCH_ASK)
+
+
+def encode_search_answer(card: str) -> bytes:
+    """A card's answer; its id is a model and a number, as in C16L-D00-A000F."""
+    return SEARCH_ANSWER.pack(TRANSPORT_VERSION, SEARCH_ANSWERED, card.encode("ascii"), 0)
+
+
+def decode_search_answer(data: bytes) -> str:
+    """The id of a card. Raises FrameError for a datagram that is none; newer cards may say more behind."""
+    if len(data) < SEARCH_ANSWER.size:
+        raise FrameError(f"an answer of {len(data)} bytes, {SEARCH_ANSWER.size} are the fewest")
+    _, command, name, _ = SEARCH_ANSWER.unpack_from(data)
+    card = name.rstrip(b"\0").decode("ascii", "replace")
+    if command != SEARCH_ANSWERED or not card.isascii() or not card.isprintable() or not card:
+        raise FrameError(f"no answer of a card: command 0x{command:04x}")
+    return str(card)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ SEEDS: list[bytes] = [
     huidu.encode(huidu.FileStart("0" * 32, 3, 128, "a.png")) + huidu.encode(huidu.FileContent(b"abc")),
     huidu.encode(huidu.FileEnd()) + huidu.encode(huidu.FileEndAnswer(0)),
     _DOCUMENT,
+    huidu.encode_search_answer("C16L-D00-A000F"),
 ]
 
 
@@ -34,6 +35,11 @@ def target(data: bytes) -> None:
                 _read(document)
     assert splitter.waiting < huidu.PACKET_BYTES_MAX
     _read(data)
+    try:
+        card = huidu.decode_search_answer(data)
+    except FrameError:
+        return
+    assert huidu.decode_search_answer(huidu.encode_search_answer(card)) == card
 
 
 def _read(document: bytes) -> None:

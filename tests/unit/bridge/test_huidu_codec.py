@@ -165,6 +165,22 @@ def test_a_file_that_no_card_takes_is_refused(md5, name):
         huidu.FileStart(md5, 1, 0, name)
 
 
+def test_a_card_answers_a_search_with_its_id():
+    assert huidu.encode_search().hex() == "090000010110"
+    answer = bytes.fromhex("0900000102104331364c2d4430302d41303030460000000000")
+    assert huidu.decode_search_answer(answer) == "C16L-D00-A000F"
+    assert huidu.decode_search_answer(answer + b"more") == "C16L-D00-A000F"
+    assert huidu.encode_search_answer("C16L-D00-A000F") == answer
+
+
+@pytest.mark.parametrize(
+    "data", [b"", bytes(25), bytes.fromhex("090000010110") + bytes(19), b"\t\0\0\1\x02\x10\xff" + bytes(18)]
+)
+def test_a_datagram_that_is_no_answer_is_an_error(data):
+    with pytest.raises(FrameError):
+        huidu.decode_search_answer(data)
+
+
 # --- documents ---
 
 NEGOTIATED = b"""<?xml version="1.0" encoding="utf-8"?>
