@@ -1,5 +1,6 @@
 """A panel's session with one reader, against the simulated reader's protocol: no line, no clock."""
 
+import contextlib
 import random
 from dataclasses import replace
 
@@ -365,6 +366,32 @@ def test_a_reader_with_a_key_does_nothing_in_plain(command, reason):
     answer = osdp.decode_frame(wire.reader.heard(osdp.Frame(3, False, 1, code, data), 0.0)[1:])
     assert (answer.code, answer.data) == (replies.ReplyCode.NAK, bytes((reason,)))
     assert wire.reader.key == KEY
+
+
+sizes = {0x40: 0, 0x41: 1, 0x45: 12, 0x46: 9, 0x48: 2, 0x50: 8, 0x53: 4, 0x76: 32, 0x78: 16, 0x79: 0}
+answers = st.sampled_from(sorted(sizes)).flatmap(
+    lambda code: st.builds(
+        osdp.Frame,
+        st.just(3),
+        st.just(True),
+        st.integers(0, 3),
+        st.just(code),
+        st.binary(min_size=sizes[code], max_size=sizes[code]) | st.binary(max_size=40),
+        st.none() | st.builds(osdp.SecurityBlock, st.integers(0x11, 0x18), st.sampled_from([b"", b"\0", b"\1"])),
+        st.sampled_from([b"", bytes(4)]),
+    )
+)
+
+
+@given(st.lists(answers, max_size=10), st.booleans())
+def test_who_does_not_have_the_key_is_never_online(said, install):
+    panel = PanelSession(3, Keys(KEY, install=install), random_bytes=random.Random(4).randbytes)
+    for answer in said:
+        panel.encode(panel.due())
+        with contextlib.suppress(SendAgain, SessionLost):
+            panel.heard(answer)
+        assert not panel.online
+        assert panel.step is not Step.INSTALL
 
 
 events = st.lists(st.sampled_from(["poll", "card", "lose", "forge", "power", "busy"]), max_size=40)
