@@ -1,4 +1,4 @@
-"""What an OSDP reader's light and buzzer do for each indication. PURE: a table of commands.
+"""What an OSDP reader's light and buzzer do for each indication: a table of commands. PURE.
 
 READY is shown until something else is; the others are shown for a time and go back to it by themselves, so that a
 panel that dies leaves no reader that says "granted" for ever. Only light 0 is used: every reader has that one.

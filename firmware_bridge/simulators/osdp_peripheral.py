@@ -1,4 +1,4 @@
-"""The protocol side of a simulated OSDP reader: frames in, frames out. PURE, but for the time that it is given.
+"""The protocol side of a simulated OSDP reader: frames in, frames out; the time is given. PURE.
 
 Sequence numbers, repetition, the Secure Channel and its handshake are here; what the reader has and does is a
 `Face`, in `osdp_reader`. It shares our codec, and with it our mistakes: `tests/contract/bridge` shows it to panels
