@@ -176,8 +176,10 @@ class TextResource:
     scrolls: bool = False
 
     def __post_init__(self) -> None:
-        if len(self.text) > TEXT_CHARACTERS_MAX or not self.text.isprintable():
-            raise ValueError(f"a text of {len(self.text)} printable characters, {TEXT_CHARACTERS_MAX} is the most")
+        if len(self.text) > TEXT_CHARACTERS_MAX:
+            raise ValueError(f"a text of {len(self.text)} characters, {TEXT_CHARACTERS_MAX} is the most")
+        if not self.text.isprintable():
+            raise ValueError("a text with characters that cannot be printed")
 
 
 @dataclass(frozen=True, slots=True)

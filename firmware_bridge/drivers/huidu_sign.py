@@ -33,6 +33,7 @@ PAGES_MAX = 16
 # A page as a PNG is at most about an eighth of this, and must fit the line's write buffer.
 DOTS_MAX = 160_000
 OURS = "yizhan-"
+SENT_MAX = 4 * PAGES_MAX
 CLOCK_OFF_S_MAX = 5.0
 # How long one page stays when there is no other: rebuilding it makes it flicker.
 ALONE_S = 3600.0
@@ -75,8 +76,9 @@ class HuiduSign:
         self._beat = asyncio.Event()
         self._card = HuiduCard(context, context.options.timeout_s, self._beat.set)
         self._wanted: _Content | None = None
-        # Pictures that may be on the card though it does not list them; what is shown and what comes next at the most.
-        self._sent: set[str] = set()
+        # Pictures that may be on the card though it does not list them, the last SENT_MAX.
+        self._sent: list[str] = []
+        self._refusal = ""
         self._sizes_compared = False
         # The negotiation after which it was last greeted, and last written to.
         self._greeted_on = self._written_on = 0
@@ -152,9 +154,13 @@ class HuiduSign:
                 async with self._card.speaking:
                     await self._check()
             except DeviceRefused as error:
-                log.warning("%s", error)
+                # Once, not every time that it is tried again.
+                log.log(logging.DEBUG if str(error) == self._refusal else logging.WARNING, "%s", error)
+                self._refusal = str(error)
             except DeviceError as error:
                 log.debug("%s", error)
+            else:
+                self._refusal = ""
             await self._pause()
 
     async def _pause(self) -> None:
@@ -225,7 +231,10 @@ class HuiduSign:
         width, height = self.size
         font_px = min(height, FONT_PX_MAX)
         scrolls = len(text) * font_px * 0.6 > width
-        resource = xml.TextResource(text, self._options.colour, self._options.font, font_px, scrolls)
+        try:
+            resource = xml.TextResource(text, self._options.colour, self._options.font, font_px, scrolls)
+        except ValueError as error:
+            raise ValueError(f"{self.name}: {error}") from None
         return self._content((resource,), {}, {})
 
     def _pictures(self, pages: Sequence[Bitmap]) -> _Content:
@@ -260,7 +269,7 @@ class HuiduSign:
             for name, data in content.files.items():
                 if not _is_whole(stored.get(name), _md5(data), len(data)):
                     kind = huidu.FileType.IMAGE if self._options.keep else huidu.FileType.TEMPORARY_IMAGE
-                    self._sent.add(name)
+                    self._sent = [*self._sent, name][-SENT_MAX:]
                     await self._card.send_file(name, data, _md5(data), kind)
         if content.program.guid not in {program.guid for program in await self._programs()}:
             await self._card.call("AddProgram", xml.screen_of(content.program))
@@ -273,11 +282,11 @@ class HuiduSign:
     async def _remove_unused(self, content: _Content) -> None:
         """Delete our pictures that are not shown; a card full of them takes no program any more."""
         listed = {file.name for file in await self._files() if file.name.startswith(OURS)}
-        unused = sorted((listed | self._sent) - set(content.files))
+        unused = sorted(listed.union(self._sent).difference(content.files))
         if unused:
             rows = tuple(xml.Node("file", {"name": name}) for name in unused)
             await self._card.ask("DeleteFiles", xml.Node("files", children=rows))
-        self._sent = set(content.files)
+        self._sent = list(content.files)
 
     async def _remove_others(self, guid: str) -> None:
         for program in await self._programs():

@@ -180,6 +180,16 @@ async def test_a_card_that_refuses_is_named_with_its_word(card, monkeypatch):
             await sign.show_pages([picture(1)])
 
 
+async def test_what_a_card_refuses_again_and_again_is_logged_once(card, monkeypatch, caplog):
+    async with card(check_s=0.5) as (simulated, sign, _):
+        await sign.show_pages([picture(1)])
+        monkeypatch.setattr(simulated, "_add_programs", lambda body: "kNotSpaceToSave")
+        simulated.power_cycle()
+        await until(simulated, lambda: simulated.methods.count("AddProgram") >= 5)
+    refusals = [record for record in caplog.records if "kNotSpaceToSave" in record.getMessage()]
+    assert [record.levelname for record in refusals].count("WARNING") == 1
+
+
 async def test_a_session_that_the_card_forgot_is_made_anew(card):
     async with card(check_s=300) as (simulated, sign, _):
         await sign.show_text("X")
