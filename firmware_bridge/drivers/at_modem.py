@@ -120,7 +120,7 @@ class AtModem:
         if command in self._lacking:
             return None
         reply = await self._ask(command)
-        if isinstance(reply, at.Refused) and command in OPTIONAL_COMMANDS:
+        if isinstance(reply, at.Refused) and command in OPTIONAL_COMMANDS and reply.code not in at.SIM_ERRORS:
             self._lacking.add(command)
             log.info("%s does not know AT%s: %s", self.name, command.text, reply.text)
         return reply

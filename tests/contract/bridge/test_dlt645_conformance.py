@@ -64,12 +64,12 @@ class PeerRig:
 @pytest.fixture(params=["simulator", "dlt645"])
 def rig(request, simulator_context, start_peer, peer_wire, peer_python):
     @asynccontextmanager
-    async def make(baud=FAST_BAUD):
+    async def make():
         if request.param == "simulator":
-            async with SimulatorRig(simulator_context, baud) as rig:
+            async with SimulatorRig(simulator_context, FAST_BAUD) as rig:
                 yield rig
             return
-        wire = peer_wire(baud)
+        wire = peer_wire(FAST_BAUD)
         try:
             url = wire.open()
             command = (peer_python("dlt645"), PEERS / "dlt645_server.py", wire.peer_path, METER)
@@ -96,8 +96,8 @@ def values(told, point):
     return [(reading.value, reading.unit, reading.quality) for reading in told.readings(point)]
 
 
-async def test_a_meter_that_is_alone_is_found_read_and_counts_on(rig, bridge_on):
-    async with rig(BAUD) as rig:
+async def test_a_meter_that_is_alone_is_found_and_read_in_good_times_and_bad(rig, bridge_on):
+    async with rig() as rig:
         for point, value in SET.items():
             await rig.set(point, value)
         async with bridge_for(rig, bridge_on, tariffs=1) as told:
@@ -105,25 +105,23 @@ async def test_a_meter_that_is_alone_is_found_read_and_counts_on(rig, bridge_on)
             for point, value in SET.items():
                 assert values(told, point)[0] == (pytest.approx(value), BY_POINT[point].unit, Quality.GOOD), point
             assert told.health("main_meter") == ["online"]
-            # 20 bytes out and 24 back, ten or eleven bits each; the rest is the meter's.
-            latencies_ms = sorted(told.bridge.stats("main_meter").latencies_ms)
-            assert latencies_ms[0] > 34 * 10 / BAUD * 1000
-            assert latencies_ms[len(latencies_ms) // 2] < 500
             await rig.set("energy", 1234.81)
             await told.until(lambda: (1234.81, "kWh", Quality.GOOD) in values(told, "energy"))
+            # Damage on the line costs attempts, and never gives a wrong value.
+            rig.wire.faults = Faults(flip=0.003)
+            count = len(told.readings("current_a"))
+            await told.until(lambda: rig.wire.counters.flipped > 0 and len(told.readings("current_a")) > count)
+            for point, value in (SET | {"energy": 1234.81}).items():
+                for read, _, quality in values(told, point)[1 + (point == "energy") :]:
+                    assert read == pytest.approx(value) if quality is Quality.GOOD else read is None
 
 
-async def test_damage_on_the_line_gives_no_wrong_value(rig, bridge_on):
-    async with rig() as rig:
-        for point, value in SET.items():
-            await rig.set(point, value)
-        rig.wire.faults = Faults(flip=0.003)
-        async with bridge_for(rig, bridge_on, meter=METER, tariffs=1) as told:
-            await told.until(lambda: values(told, "current_a"))
-            assert rig.wire.counters.flipped > 0
-            for point in SET:
-                for value, _, quality in values(told, point):
-                    assert value == pytest.approx(SET[point]) if quality is Quality.GOOD else value is None
+async def test_a_value_takes_a_quarter_of_a_second_at_2400_baud(simulator_context, bridge_on):
+    async with SimulatorRig(simulator_context, BAUD) as rig, bridge_for(rig, bridge_on, meter=METER) as told:
+        await told.until(lambda: values(told, "energy"))
+        latency_ms = told.bridge.stats("main_meter").latencies_ms[0]
+        # 20 bytes out and 24 back, eleven bits each; the rest is the meter's.
+        assert 44 * 11 / BAUD * 1000 < latency_ms < 500
 
 
 async def test_a_meter_written_with_unknown_pairs_is_read(simulated, bridge_on):

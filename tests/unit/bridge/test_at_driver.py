@@ -104,6 +104,18 @@ def test_what_an_older_modem_lacks_is_asked_once_and_left_out(port, modem, drive
     run_virtual(scenario())
 
 
+def test_a_command_that_fails_for_want_of_a_sim_is_asked_again(port, modem, driver, events, run_virtual):
+    async def scenario():
+        async with running(driver, port):
+            modem.says["+CEREG?"] = ("+CME ERROR: 10",)
+            await asyncio.sleep(5)
+            modem.says["+CEREG?"], modem.says["+CREG?"] = ("+CEREG: 0,5", "OK"), ("+CREG: 0,0", "OK")
+            await asyncio.sleep(10)
+        assert newest(events)["registration"] == ("roaming", Quality.GOOD)
+
+    run_virtual(scenario())
+
+
 def test_no_signal_no_sim_and_no_network_have_no_values(port, modem, driver, events, run_virtual):
     modem.says |= {
         "+CSQ": ("+CSQ: 99,99", "OK"),
