@@ -124,7 +124,9 @@ class SignService:
             left.append((self._text_until - self._clock.now()).total_seconds())
         ends = [seconds for seconds in left if seconds > 0]
         try:
-            await asyncio.wait_for(self._changed.wait(), min(ends) if ends else None)
+            # Not wait_for: up to Python 3.11 it loses a cancellation that comes together with the event.
+            async with asyncio.timeout(min(ends) if ends else None):
+                await self._changed.wait()
         except TimeoutError:
             return
 

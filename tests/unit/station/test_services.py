@@ -190,6 +190,18 @@ async def test_a_sign_that_is_silent_is_told_to_who_waits_and_tried_again(store:
     await stopped(running)
 
 
+async def test_a_sign_service_ends_though_a_sentence_comes_in_the_same_moment(store: Store, clock: FakeClock) -> None:
+    service = SignService(ScriptedSign(), "欢迎", 4, store=store, clock=clock)
+    running = asyncio.create_task(service.run())
+    await turns()
+    service.tell(Reason.MEMBER)
+    await turns()
+    service.say("再见")
+    running.cancel()
+    await turns()
+    assert running.cancelled()
+
+
 # --- rejections ---
 
 
