@@ -86,6 +86,10 @@ class Attached(Protocol):
         """An entity said something, the same as before included."""
         ...
 
+    def lacks(self) -> str:
+        """What the node does not have, or has away, that this device is made of; empty when nothing."""
+        ...
+
     def garbled(self) -> None:
         """The node said something that is not understood."""
         ...
@@ -208,6 +212,11 @@ class Node:
     def entities(self) -> Mapping[tuple[Kind, str], Entity]:
         return {key: known.entity for key, known in self._known.items()}
 
+    @property
+    def complete(self) -> bool:
+        """Whether every device on it finds what it is made of."""
+        return not any(device.lacks() for device in self._attached)
+
     def find(self, kind: Kind, name: str | None) -> Entity:
         """The entity of that name, or the only one of that kind. Raises LookupError saying what there is."""
         of_kind = [known.entity for known in self._known.values() if known.entity.kind is kind]
@@ -218,6 +227,11 @@ class Node:
         wanted = f"no {kind.value} {name!r}" if name is not None else f"not one {kind.value} but {len(found)}"
         raise LookupError(f"{self.name} has {wanted}; of that kind it has: {there}")
 
+    def last(self, kind: Kind, name: str) -> State | None:
+        """What an entity said last, whether the node is there or not."""
+        known = self._known.get((kind, name))
+        return None if known is None else known.state
+
     def state(self, entity: Entity) -> State | None:
         """None when nothing is known that stands."""
         known = self._known.get((entity.kind, entity.name))
@@ -225,9 +239,13 @@ class Node:
 
     def gone(self, entity: Entity) -> str:
         """Why an entity cannot be reached; empty when it can."""
+        return self.down or self.away(entity)
+
+    def away(self, entity: Entity) -> str:
+        """Why an entity cannot be reached though its node is there; empty when it can."""
         known = self._known.get((entity.kind, entity.name))
-        if self.down or known is None:
-            return self.down or f"{self.name} has no {entity.name} any more"
+        if known is None:
+            return f"{self.name} has no {entity.name} any more"
         return f"{self.name} says that its {entity.name} is not available" if known.away else ""
 
     @property

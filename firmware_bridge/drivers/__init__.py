@@ -19,6 +19,7 @@ from firmware_bridge.drivers import (
     huidu_sign,
     modbus,
     modbus_points,
+    mqtt,
     nmea,
     nut,
     onvif,
@@ -33,6 +34,7 @@ from firmware_bridge.drivers.modbus_unit import MODBUS_LINES
 from firmware_bridge.drivers.onvif_http import OnvifSession
 from firmware_bridge.session import Session, SessionContext
 from firmware_bridge.sessions.esphome import EsphomeSession
+from firmware_bridge.sessions.mqtt import MqttSession
 from firmware_bridge.sessions.surface import SurfaceSession
 
 __all__ = ["DRIVERS", "SESSIONS", "Capability", "DriverContext", "DriverRow", "LineUse", "Options"]
@@ -214,11 +216,33 @@ DRIVERS: dict[str, DriverRow] = {
         line_use=LineUse.MANY,
         summary="What an ESPHome node measures, and what can be set on it",
     ),
+    "mqtt_lock": DriverRow(
+        options=mqtt.MqttLockOptions,
+        capabilities=(Capability.LOCK, Capability.CONTACT, Capability.BUTTON),
+        factory=mqtt.MqttLock,
+        check=check_entity_lock,
+        needs_profile=False,
+        lines=frozenset({LineKind.MQTT, LineKind.MQTTS}),
+        line_use=LineUse.MANY,
+        summary="Lock, door contact and buttons of a node behind a broker, by Home Assistant's discovery",
+    ),
+    "mqtt_device": DriverRow(
+        options=mqtt.MqttDeviceOptions,
+        capabilities=(Capability.SENSOR, Capability.CONTROL),
+        factory=mqtt.MqttDevice,
+        check=check_entity_device,
+        needs_profile=False,
+        lines=frozenset({LineKind.MQTT, LineKind.MQTTS}),
+        line_use=LineUse.MANY,
+        summary="What a node behind a broker measures, and what can be set on it: Tasmota, Zigbee2MQTT, Shelly",
+    ),
 }
 
 # What keeps the connection of a line that has no bus.
 SESSIONS: dict[LineKind, Callable[[SessionContext], Session]] = {
     LineKind.ESPHOME: EsphomeSession,
+    LineKind.MQTT: MqttSession,
+    LineKind.MQTTS: MqttSession,
     LineKind.ONVIF: OnvifSession,
     LineKind.FRAMEBUFFER: SurfaceSession,
     LineKind.HUB75: SurfaceSession,

@@ -28,13 +28,16 @@ class EntityDriver:
 
     def node_changed(self) -> None:
         """Told by the node: it came, went, or has other entities."""
-        why = self._node.down
-        if not why:
-            try:
-                self._look()
-            except LookupError as error:
-                why = str(error.args[0])
-        self._healthy(why)
+        lacks = self.lacks()
+        self._healthy(self._node.down or lacks)
+
+    def lacks(self) -> str:
+        """Told to the node: what this device is made of and does not find."""
+        try:
+            self._look()
+        except LookupError as error:
+            return str(error.args[0])
+        return ""
 
     def told(self, entity: Entity, state: State) -> None:
         """Told by the node: an entity said something."""
@@ -44,7 +47,7 @@ class EntityDriver:
         self.stats.bad_frames += 1
 
     def _look(self) -> None:
-        """Find what this device is made of. Raises LookupError saying what the node lacks."""
+        """Find what this device is made of. Raises LookupError saying what the node lacks, or has away."""
 
     def _healthy(self, why_not: str) -> None:
         """Tell a change of health, and a new reason of an old silence in the log only."""

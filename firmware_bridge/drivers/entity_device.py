@@ -131,9 +131,9 @@ class EntityDevice(EntityDriver):
             self._points = by_name(entities)
         for point, wanted in self._options.points.items():
             self._points[point] = _named(self._node.name, entities, wanted)
-        gone = [self._node.gone(entity) for entity in self._points.values()]
-        if gone and all(gone):
-            raise LookupError(gone[0])
+        away = [self._node.away(entity) for entity in self._points.values()]
+        if away and all(away):
+            raise LookupError(away[0])
 
     def _holds(self, entity: Entity, value: Value) -> bool:
         state = self._node.state(entity)

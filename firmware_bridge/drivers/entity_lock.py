@@ -16,7 +16,7 @@ from contextlib import suppress
 
 from pydantic import Field
 
-from firmware_bridge.capabilities import DeviceError, DeviceRefused, DeviceTimeout, InputChanged, LockStatus
+from firmware_bridge.capabilities import DeviceError, DeviceRefused, DeviceTimeout, InputChanged, LockStatus, Quality
 from firmware_bridge.drivers.base import DriverContext, Options
 from firmware_bridge.drivers.entity_base import EntityDriver
 from firmware_bridge.entities import Entity, Kind, LockState, Node, State
@@ -94,7 +94,7 @@ class EntityLock(EntityDriver):
         except (DeviceError, TimeoutError) as error:
             log.info("status of %s is not known: %s", self.name, error)
             return LockStatus(released=None, contact_open=None)
-        match self._lock_state():
+        match self._lock_state(kept=True):
             case LockState.UNLOCKED | LockState.OPEN | LockState.OPENING | LockState.LOCKING:
                 released: bool | None = True
             case LockState.LOCKED | LockState.UNLOCKING:
@@ -138,20 +138,20 @@ class EntityLock(EntityDriver):
     def _look(self) -> None:
         parts = [self._lock(), *(self._node.find(Kind.BINARY_SENSOR, sensor) for sensor in self._watched)]
         for part in parts:
-            if gone := self._node.gone(part):
+            if away := self._node.away(part):
                 if part.kind is Kind.BINARY_SENSOR:
                     self._levels.pop(self._watched[part.name], None)
-                raise LookupError(gone)
+                raise LookupError(away)
 
     def _lock(self) -> Entity:
         return self._node.find(Kind.LOCK, self._options.lock)
 
-    def _lock_state(self) -> LockState | None:
-        """What the node itself said last in this connection."""
+    def _lock_state(self, *, kept: bool = False) -> LockState | None:
+        """What the node itself said last in this connection; with `kept` also what stands though it was said before."""
         with suppress(LookupError):
             state = self._node.state(self._lock())
-            if state is not None and state.live and isinstance(state.value, LockState):
-                return state.value
+            if state is not None and isinstance(state.value, LockState):
+                return state.value if state.live or (kept and state.quality is Quality.GOOD) else None
         return None
 
     def _level(self, sensor: str) -> bool | None:

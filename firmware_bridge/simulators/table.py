@@ -10,6 +10,7 @@ from firmware_bridge.simulators import (
     hub75_panel,
     huidu_card,
     modbus_profile,
+    mqtt_node,
     nmea_gnss,
     nut_ups,
     onvif_camera,
@@ -37,4 +38,6 @@ SIMULATORS: dict[str, SimulatorRow] = {
     "onvif_camera": SimulatorRow(onvif_camera.OnvifSimulation, "camera with a motor, motion, tamper and an input"),
     "esphome_lock": SimulatorRow(esphome_node.EsphomeLockSimulation, "ESPHome node with a door"),
     "esphome_device": SimulatorRow(esphome_node.EsphomeDeviceSimulation, "ESPHome node in a heated room"),
+    "mqtt_lock": SimulatorRow(mqtt_node.MqttLockSimulation, "broker, and a node with a door behind it"),
+    "mqtt_device": SimulatorRow(mqtt_node.MqttDeviceSimulation, "broker, and a node in a heated room behind it"),
 }
