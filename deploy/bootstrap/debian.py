@@ -17,7 +17,7 @@ from deploy.bootstrap.places import Places
 PEERS = (
     *("gcc", "libc6-dev", "pkg-config", "libmodbus-dev", "mbpoll"),
     *("gcc-avr", "binutils-avr", "avr-libc", "simavr", "libsimavr-dev", "libelf-dev", "lrzsz", "socat"),
-    *("nut-server", "nut-client"),
+    *("nut-server", "nut-client", "comgt"),
 )
 FONT = "fonts-noto-cjk"
 BROWSER = "chromium"
@@ -38,14 +38,21 @@ def missing(names: Sequence[str]) -> list[str]:
 
 
 def install(names: Sequence[str], places: Places, console: Console) -> bool:
-    """Installs Debian packages; False when apt could not (its output is in the log)."""
+    """Installs Debian packages; False when apt could not install all of them (its output is in the log).
+
+    One name that a release does not have fails the whole call, so then each is tried by itself.
+    """
     log = places.logs / "apt.log"
     env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    command = ["apt-get", "install", "--yes", "--no-install-recommends", *names]
+    command = ["apt-get", "install", "--yes", "--no-install-recommends"]
+
+    def apt(*these: str) -> bool:
+        return processes.run([*command, *these], cwd=places.root, env=env, console=console, log=log) == 0
+
     with console.step("Debian packages " + " ".join(names)):
         update = ["apt-get", "update"]
         processes.run(update, cwd=places.root, env=env, console=console, log=places.logs / "apt-update.log")
-        status = processes.run(command, cwd=places.root, env=env, console=console, log=log)
-    if status:
-        console.say(f"    apt-get could not install them (see {log}); going on without")
-    return status == 0
+        missed = [] if apt(*names) else [name for name in names if not apt(name)]
+    if missed:
+        console.say(f"    apt-get could not install {' '.join(missed)} (see {log}); going on without")
+    return not missed
