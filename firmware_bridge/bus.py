@@ -14,6 +14,9 @@ Rules:
 - Every request has a deadline, queue time included; every attempt has its device's timeout.
 - A device that fails `quarantine_after` requests in a row is offline: it is asked again only after a
   jittered, growing pause, and what is asked meanwhile fails at once. Requests for a lock are always sent.
+- How long a device is waited for is learned from its answers (`patience.py`). A device that keeps the line silent
+  for longer than LOCK_WAITS_S gives way to a lock request: its answer, should it come, is heard all the same.
+- Bytes that belong to no answer hold up a request for a bounded time only.
 - A lease hands the line to one device for an upload; it is granted last of all and ends by itself.
 - `keep_clear` lets nothing but lock requests start, for a bounded time: a code is arriving, so a release is
   likely within milliseconds.
@@ -26,7 +29,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 import logging
 import math
 import random
@@ -45,18 +47,21 @@ from firmware_bridge.exchange import (
     LineLost,
     Port,
 )
-from firmware_bridge.jobs import Attached, Job, State
+from firmware_bridge.jobs import Attached, Clearing, Job, JobQueue, LateEar, Pauses, State
 from firmware_bridge.lease import Lease
+from firmware_bridge.noise import NoiseMeter
+from firmware_bridge.patience import PATIENCE_S_MIN
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-# Requests waiting on one line. A station has under ten devices a line with one request each; a queue this
-# long is already minutes behind, so more would only hide that.
-QUEUE_MAX = 64
-# The longest that `keep_clear` can hold back the other devices of a line: a code of 400 bytes at 9600 baud.
-KEEP_CLEAR_S_MAX = 0.5
+# Silence after which a request for the lock does not wait for another device's answer any longer.
+LOCK_WAITS_S = PATIENCE_S_MIN
+# Silence after which what was heard is all; an adapter on USB may pause for 16 ms inside a frame.
+GARBLED_S = 0.02
+# How long the line may be kept from falling quiet by bytes that nobody asked for, before a request is sent into them.
+STRAY_S_MAX_LOCK, STRAY_S_MAX = 0.02, 0.25
 # A lease is for minutes: everything else goes first.
 LEASE_PRIORITY = Priority.TELEMETRY + 1
 # When the station stops: how long a lock's last request may still take, and how many turns of the loop the
@@ -74,17 +79,16 @@ class Bus:
         self._clock = clock
         self._rng = rng
         self._devices: dict[str, Attached] = {}
-        self._queue: list[tuple[int, int, Job]] = []
-        self._order = itertools.count()
+        self._queue = JobQueue(port.name)
         self._state = State.OPENING
         self._current: Job | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._quiet_until = 0.0
-        self._clear_until = 0.0
-        self._clear_limit = 0.0
-        self._served_since_clear = True
-        self._pausing: set[asyncio.Future[bool]] = set()
-        self.stray_bytes = 0
+        self._free_s = 0.0  # what we sent, and its answer, are over
+        self._quiet_until = 0.0  # and so is whatever else was heard
+        self._late: LateEar | None = None
+        self._noise = NoiseMeter(port.name)
+        self._clearing = Clearing()
+        self._pauses = Pauses()
         port.bind(self._on_bytes, self._on_open, self._on_lost)
 
     @property
@@ -117,10 +121,8 @@ class Bus:
 
     def _jobs(self) -> list[Job]:
         """Every request that waits for its outcome, the one on the wire first."""
-        jobs = [entry[2] for entry in sorted(self._queue)]
-        if self._current is not None:
-            jobs.insert(0, self._current)
-        return [job for job in jobs if not job.future.done()]
+        on_wire = [] if self._current is None or self._current.future.done() else [self._current]
+        return on_wire + self._queue.waiting()
 
     def attach(
         self,
@@ -140,7 +142,8 @@ class Bus:
         if device in self._devices:
             raise ValueError(f"{device} is already on line {self.name}")
         with_line = listens is not None if answers is None else not answers
-        self._devices[device] = Attached(device, policy, on_health, listens, with_line)
+        stats = DeviceStats(line=self._noise.stats)
+        self._devices[device] = Attached(device, policy, on_health, listens, with_line, stats)
 
     @property
     def local_address(self) -> tuple[str, int] | None:
@@ -150,13 +153,14 @@ class Bus:
     def stats(self, device: str) -> DeviceStats:
         return self._devices[device].stats
 
+    @property
+    def stray_bytes(self) -> int:
+        """Bytes that belonged to no answer, and that nobody listens to."""
+        return self._noise.stats.stray_bytes
+
     def quarantined(self, device: str) -> bool:
         """Whether requests to a device fail at once for now."""
-        return self._clock.monotonic() < self._devices[device].quarantine_until
-
-    def rests_s(self, device: str) -> float:
-        """Seconds for which a device is not asked, since it held up a line that a lock is on."""
-        return 0.0
+        return self._clock.monotonic() < self._devices[device].patience.quarantine_until
 
     def keep_clear(self, for_s: float) -> None:
         """Start nothing but lock requests for the next `for_s` seconds.
@@ -165,25 +169,11 @@ class Bus:
         was opened for, and the next one opens only after another device was served, so that a chattering
         reader starves nobody.
         """
-        now = self._clock.monotonic()
-        if now >= self._clear_limit:
-            if not self._served_since_clear:
-                return
-            self._served_since_clear = False
-            self._clear_limit = now + KEEP_CLEAR_S_MAX
-        self._clear_until = min(now + for_s, self._clear_limit)
+        self._clearing.keep(for_s, self._clock.monotonic())
 
     async def pause(self, for_s: float) -> bool:
         """Sleep `for_s` seconds, or until the line opens again: whether it did."""
-        loop = asyncio.get_running_loop()
-        waiter: asyncio.Future[bool] = loop.create_future()
-        timer = loop.call_later(for_s, _end_pause, waiter, False)
-        self._pausing.add(waiter)
-        try:
-            return await waiter
-        finally:
-            timer.cancel()
-            self._pausing.discard(waiter)
+        return await self._pauses.sleep(for_s)
 
     async def request(self, device: str, exchange: Exchange[T], *, priority: int, deadline_s: float) -> T:
         """Carry one exchange; its reply.
@@ -198,9 +188,9 @@ class Bus:
             raise LineLost(device, f"line {self.name} is not there; check its cable and its url")
         probing = False
         if known.health is Health.OFFLINE and priority != Priority.LOCK:
-            if now < known.quarantine_until:
+            if now < known.patience.quarantine_until:
                 known.stats.failed += 1
-                raise DeviceTimeout(device, f"silent; asked again in {known.quarantine_until - now:.1f} s")
+                raise DeviceTimeout(device, f"silent; asked again in {known.patience.quarantine_until - now:.1f} s")
             probing = True
         job = Job(
             device=known,
@@ -208,7 +198,7 @@ class Bus:
             priority=priority,
             asked=now,
             deadline=now + deadline_s,
-            attempts_left=1 if probing else 1 + known.policy.retries,
+            attempts_left=1 if probing or known.patience.in_doubt else 1 + known.policy.retries,
             future=asyncio.get_running_loop().create_future(),
         )
         result: T = await self._outcome(job)
@@ -242,28 +232,19 @@ class Bus:
 
     async def _outcome(self, job: Job) -> Any:
         """Queue a request and wait for what becomes of it."""
-        self._make_room(job.device.name, job.priority)
+        victim = self._queue.make_room(job.device.name, job.priority)
+        if victim is not None:
+            victim.settle(BusOverloaded(victim.device.name, f"line {self.name} is overloaded"))
         job.expiry = asyncio.get_running_loop().call_later(job.deadline - job.asked, self._expire, job)
-        self._queue.append((job.priority, next(self._order), job))
+        self._queue.add(job)
         if self._state is State.IDLE:
             self._next()
+        elif job.priority == Priority.LOCK:
+            self._hurry()
         try:
             return await job.future
         finally:
             job.expiry.cancel()
-
-    def _make_room(self, device: str, priority: int) -> None:
-        if len(self._queue) < QUEUE_MAX:
-            return
-        self._queue = [entry for entry in self._queue if not entry[2].future.done()]
-        if len(self._queue) < QUEUE_MAX:
-            return
-        worst = max(self._queue)
-        if worst[0] <= priority:
-            raise BusOverloaded(device, f"{QUEUE_MAX} requests already wait on line {self.name}")
-        self._queue.remove(worst)
-        victim = worst[2]
-        self._settle(victim, BusOverloaded(victim.device.name, f"line {self.name} is overloaded"))
 
     # From here on: callbacks of the loop.
 
@@ -271,38 +252,45 @@ class Bus:
         """Start the first request that may start; the line is free."""
         self._state = State.IDLE
         now = self._clock.monotonic()
-        self._queue = [entry for entry in self._queue if not entry[2].future.done()]
         soonest_s = math.inf
-        for entry in sorted(self._queue):
-            wait_s = self._may_start_s(entry[2]) - now
+        for job in self._queue.waiting():
+            wait_s = self._may_start_s(job) - now
             if wait_s <= 0:
-                self._queue.remove(entry)
-                self._start(entry[2])
+                self._queue.remove(job)
+                if job.gave_way:
+                    self._missed(job, f"no answer in {job.timeout_s:.3g} s", bad=False)
+                    self._next()
+                else:
+                    self._start(job)
                 return
             soonest_s = min(soonest_s, wait_s)
-        if self._queue:
+        if soonest_s < math.inf:
             # IDLE, with a timer: a lock request that arrives meanwhile is looked at afresh.
             self._set_timer(soonest_s, self._next)
 
     def _may_start_s(self, job: Job) -> float:
         """The monotonic time from which a request may go onto a free line."""
-        start_s = self._quiet_until + job.device.policy.gap_s
-        if job.priority == Priority.LOCK:
+        is_lock = job.priority == Priority.LOCK
+        strays_s = job.asked + (STRAY_S_MAX_LOCK if is_lock else STRAY_S_MAX)
+        start_s = max(self._free_s, min(self._quiet_until, strays_s)) + job.device.policy.gap_s
+        if is_lock:
             return start_s
-        return max(start_s, self._clear_until, job.device.settled_s)
+        return max(start_s, self._clearing.until, job.device.patience.settled_until)
 
     def _start(self, job: Job) -> None:
         self._current = job
         if job.priority != Priority.LOCK:
-            self._served_since_clear = True
+            self._clearing.served_another()
         if job.lease is not None:
             self._state = State.LEASED
             self._set_timer(job.lease_s, lambda: self._end_lease(job, f"{job.lease_s:g} s are over"))
-            self._settle(job, job.lease)
+            job.settle(job.lease)
             return
         job.attempts_left -= 1
-        job.next_part = 0
+        job.next_part = job.heard_bytes = 0
         job.parser = job.exchange.reply() if job.exchange.reply else None
+        if self._late is not None and self._late.job.device is job.device:
+            self._late = None  # its late answer and this one's could not be told apart
         self._state = State.SENDING
         self._send_part()
 
@@ -312,30 +300,45 @@ class Bus:
         part = job.exchange.parts[job.next_part]
         job.next_part += 1
         wire_s = self._port.wire_s(len(part))
-        self._quiet_until = self._clock.monotonic() + wire_s + self._gap_s
+        job.sent_s = self._clock.monotonic() + wire_s
+        self._free_s = job.sent_s + self._gap_s
         last = job.next_part == len(job.exchange.parts)
         if not last:
             self._set_timer(wire_s + job.exchange.pause_s, self._send_part)
         elif job.parser is None:
+            self._free_s += job.exchange.rest_s
             self._set_timer(wire_s, self._sent)
         else:
             self._state = State.WAITING
-            self._set_timer(wire_s + job.device.policy.timeout_s + job.exchange.reply_s, self._timed_out)
+            self._set_timer(wire_s + job.timeout_s, self._timed_out)
+            if any(waiting.priority == Priority.LOCK for waiting in self._queue.waiting()):
+                self._hurry()
         self._port.write(part)
+
+    def _hurry(self) -> None:
+        """A lock request waits: whoever is waited for has LOCK_WAITS_S to begin its answer."""
+        job = self._current
+        if self._state is not State.WAITING or job is None or job.priority == Priority.LOCK or job.heard_bytes:
+            return
+        if job.exchange.kind and job.timeout_s - job.exchange.reply_s > LOCK_WAITS_S:
+            self._set_timer(max(0.0, job.sent_s + LOCK_WAITS_S - self._clock.monotonic()), self._give_way)
 
     def _sent(self) -> None:
         """A frame that has no answer is on the wire as a whole."""
         job = self._finish()
         job.device.stats.answered += 1
-        self._settle(job, None)
+        job.settle(None)
         self._next()
 
     def _on_bytes(self, data: bytes, mono_s: float) -> None:
         self._quiet_until = max(self._quiet_until, mono_s + self._gap_s)
+        self._noise.heard(len(data), mono_s)
         job = self._current
         if job is not None and job.lease is not None:
             job.lease.hear(data)
             return
+        if self._late is not None:
+            self._hear_late(self._late, data, mono_s)
         if self._state is not State.WAITING:
             self._hear(data, mono_s)
             return
@@ -347,14 +350,44 @@ class Bus:
             self._attempt_failed(f"bad frame: {error}", bad=True)
             return
         if reply is None:
+            job.heard_bytes += len(data)
+            if 0 < job.exchange.reply_s <= self._port.wire_s(job.heard_bytes):
+                # As much as the answer has, and not the answer: nothing more comes when the line falls silent.
+                self._set_timer(GARBLED_S, self._timed_out)
+            elif job.heard_bytes == len(data):
+                # It has begun: it gives way to nobody any more.
+                self._set_timer(job.sent_s + job.timeout_s - mono_s, self._timed_out)
             return
+        self._free_s = mono_s + self._gap_s
         self._finish()
+        job.device.stats.discarded_bytes += job.parser.discarded
+        self._noise.stray(job.parser.discarded)
+        job.device.patience.answered(job.exchange.kind, job.waited_s(mono_s))
+        self._answered(job, reply, mono_s)
+        self._next()
+
+    def _answered(self, job: Job, reply: object, mono_s: float) -> None:
         stats = job.device.stats
         stats.answered += 1
-        stats.discarded_bytes += job.parser.discarded
         stats.latencies_ms.append((mono_s - job.asked) * 1000)
-        self._alive(job.device)
-        self._settle(job, reply)
+        job.device.tell(self.name, Health.ONLINE, "answers")
+        job.settle(reply)
+
+    def _hear_late(self, ear: LateEar, data: bytes, mono_s: float) -> None:
+        """What was not waited for any longer may come after all."""
+        reply = ear.hear(data, mono_s)
+        if reply is not None and not ear.job.future.done():
+            self._answered(ear.job, reply, mono_s)
+        if ear.closed:
+            self._late = None
+
+    def _give_way(self) -> None:
+        """A lock request waits, and the device on the wire is silent: the rest of its time passes off the wire."""
+        job = self._finish()
+        job.gave_way = True
+        job.device.patience.settled_until = job.sent_s + job.timeout_s
+        self._late = LateEar(job)
+        self._queue.add(job)
         self._next()
 
     def _end_lease(self, job: Job, why: str) -> None:
@@ -362,7 +395,7 @@ class Bus:
         job.lease.end(why)
         if self._current is job:
             self._finish()
-            self._quiet_until = self._clock.monotonic() + self._gap_s
+            self._free_s = self._clock.monotonic() + self._gap_s
             self._next()
 
     def _hear(self, data: bytes, mono_s: float) -> None:
@@ -372,42 +405,50 @@ class Bus:
                 heard = True
                 device.listens(data, mono_s)
         if not heard:
-            self.stray_bytes += len(data)
+            self._noise.stray(len(data))
 
     def _timed_out(self) -> None:
         job = self._current
         assert job is not None
         assert job.parser is not None
         job.device.stats.discarded_bytes += job.parser.discarded
+        self._noise.stray(job.parser.discarded)
         if job.parser.discarded:
             self._attempt_failed("its answer was garbled", bad=True)
         else:
-            timeout_s = job.device.policy.timeout_s + job.exchange.reply_s
-            self._attempt_failed(f"no answer in {timeout_s:.3g} s", bad=False)
+            self._attempt_failed(f"no answer in {job.timeout_s:.3g} s", bad=False)
 
     def _attempt_failed(self, why: str, *, bad: bool) -> None:
         job = self._finish()
-        job.device.settled_s = self._clock.monotonic() + job.device.policy.timeout_s
-        stats = job.device.stats
+        self._late = LateEar(job) if job.exchange.kind else None
+        self._missed(job, why, bad=bad)
+        self._next()
+
+    def _missed(self, job: Job, why: str, *, bad: bool) -> None:
+        """An attempt was in vain: there is another one, or the request has failed."""
+        now = self._clock.monotonic()
+        patience, stats = job.device.patience, job.device.stats
+        patience.missed(now)
+        job.gave_way = False
         if bad:
             stats.bad_frames += 1
         else:
             stats.timeouts += 1
-        if job.attempts_left > 0 and self._clock.monotonic() < job.deadline and not job.future.done():
+        if job.attempts_left > 0 and now < job.deadline and not job.future.done():
             stats.retries += 1
-            self._queue.append((job.priority, next(self._order), job))
+            self._queue.add(job)
         else:
             stats.failed += not job.future.done()
-            self._silent(job.device, why)
-            self._settle(job, DeviceTimeout(job.device.name, f"{why}; check its power, wiring and address"))
-        self._next()
+            if patience.failed(now, self._rng):
+                job.device.tell(self.name, Health.OFFLINE, why)
+            job.settle(DeviceTimeout(job.device.name, f"{why}; check its power, wiring and address"))
 
     def _expire(self, job: Job) -> None:
         """The deadline of a request passed while it waited its turn, or while it was on the wire."""
         if job.future.done():
             return
         job.device.stats.failed += 1
-        self._settle(job, DeviceTimeout(job.device.name, f"not served within its deadline on {self.name}"))
+        job.settle(DeviceTimeout(job.device.name, f"not served within its deadline on {self.name}"))
 
     def _finish(self) -> Job:
         """The wire is free of the current job, whatever becomes of it."""
@@ -417,60 +458,24 @@ class Bus:
         self._state = State.GAP
         self._cancel_timer()
         if job.priority == Priority.LOCK:
-            self._clear_until = self._clear_limit = 0.0
+            self._clearing.end()
         return job
-
-    def _settle(self, job: Job, outcome: object) -> None:
-        if job.future.done():
-            return
-        if isinstance(outcome, Exception):
-            job.future.set_exception(outcome)
-        else:
-            job.future.set_result(outcome)
-
-    def _alive(self, device: Attached) -> None:
-        device.failures = 0
-        device.quarantine_until = 0.0
-        device.quarantine_s = 0.0
-        self._tell(device, Health.ONLINE, "answers")
-
-    def _silent(self, device: Attached, why: str) -> None:
-        device.failures += 1
-        if device.failures < device.policy.quarantine_after:
-            return
-        policy = device.policy
-        device.quarantine_s = min(
-            policy.quarantine_s_max, device.quarantine_s * 2 if device.quarantine_s else policy.quarantine_s_first
-        )
-        jittered = device.quarantine_s * self._rng.uniform(0.75, 1.25)
-        device.quarantine_until = self._clock.monotonic() + jittered
-        self._tell(device, Health.OFFLINE, why)
-
-    def _tell(self, device: Attached, health: Health, detail: str) -> None:
-        if device.health is health:
-            return
-        device.health = health
-        log.info("%s on line %s is %s: %s", device.name, self.name, health.value, detail)
-        # Not from here: a listener that raises must not leave the bus between two states.
-        asyncio.get_running_loop().call_soon(device.on_health, health, detail)
 
     def _on_open(self) -> None:
         self._state = State.IDLE
-        self._quiet_until = self._clock.monotonic() + self._gap_s
+        self._free_s = self._clock.monotonic() + self._gap_s
+        self._late = None
         for device in self._devices.values():
-            device.failures = 0
-            device.quarantine_until = 0.0
-            device.quarantine_s = 0.0
+            device.patience.reset()
             if device.online_with_line:
-                self._tell(device, Health.ONLINE, f"line {self.name} is open")
-        for waiter in self._pausing:
-            _end_pause(waiter, True)
+                device.tell(self.name, Health.ONLINE, f"line {self.name} is open")
+        self._pauses.end()
         self._next()
 
     def _on_lost(self, why: str) -> None:
         self._drop_all(why)
         for device in self._devices.values():
-            self._tell(device, Health.OFFLINE, f"line {self.name}: {why}")
+            device.tell(self.name, Health.OFFLINE, f"line {self.name}: {why}")
 
     def _drop_all(self, why: str) -> None:
         self._state = State.DOWN
@@ -482,7 +487,7 @@ class Bus:
         self._current = None
         for job in jobs:
             job.device.stats.failed += 1
-            self._settle(job, LineLost(job.device.name, f"line {self.name} went away: {why}"))
+            job.settle(LineLost(job.device.name, f"line {self.name} went away: {why}"))
 
     def _set_timer(self, delay_s: float, callback: Callable[[], None]) -> None:
         self._cancel_timer()
@@ -492,8 +497,3 @@ class Bus:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-
-def _end_pause(waiter: asyncio.Future[bool], reopened: bool) -> None:
-    if not waiter.done():
-        waiter.set_result(reopened)

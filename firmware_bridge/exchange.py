@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
 from firmware_bridge.capabilities import DeviceError, DeviceTimeout, Health
+from firmware_bridge.noise import LineStats
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -64,7 +65,8 @@ class Exchange(Generic[T]):
 
     `parts` are sent with `pause_s` between them. An answer that is long on the wire, or that the device takes its
     time to make, may take `reply_s` beyond the device's timeout. The line rests for `rest_s` after what nobody
-    answers. Of exchanges that name their `kind` the bus learns how long the device usually takes.
+    answers. An exchange that names its `kind` has an answer that tells whose it is: of these the bus learns how long
+    the device usually takes, and knows a late one.
     """
 
     parts: tuple[bytes, ...]
@@ -85,7 +87,6 @@ class DevicePolicy:
     quarantine_after: int = 3
     quarantine_s_first: float = 1.0
     quarantine_s_max: float = 60.0
-    is_lock: bool = False  # the other devices of its line may not hold it up for long
 
 
 @dataclass(slots=True)
@@ -99,6 +100,8 @@ class DeviceStats:
     bad_frames: int = 0
     discarded_bytes: int = 0
     failed: int = 0
+    late: int = 0  # answers that came when nobody waited for them any more
+    line: LineStats = field(default_factory=LineStats)
     latencies_ms: deque[float] = field(default_factory=lambda: deque(maxlen=LATENCIES_MAX))
 
 

@@ -5,6 +5,8 @@
  line_latency_p99  the slowest of a hundred                                  ms
  line_errors       share of the requests since the last telling that failed  %
  line_retries      attempts that were made again since the last telling
+ line_late         answers that came when nobody waited for them any more
+ line_noise        share of the bytes of its line that belonged to no answer, whosesoever they were  %
 ```
 A device that was asked nothing tells nothing; one that answered nothing has no latency, and says so.
 """
@@ -22,6 +24,7 @@ from firmware_bridge.exchange import DeviceStats
 STATISTICS_PERIOD_S = 60.0
 
 LATENCY, LATENCY_P99, ERRORS, RETRIES = "line_latency", "line_latency_p99", "line_errors", "line_retries"
+LATE, NOISE = "line_late", "line_noise"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +34,14 @@ class Counted:
     requests: int = 0
     failed: int = 0
     retries: int = 0
+    late: int = 0
+    heard_bytes: int = 0
+    stray_bytes: int = 0
 
     @classmethod
     def of(cls, stats: DeviceStats) -> Counted:
-        return cls(stats.requests, stats.failed, stats.retries)
+        line = stats.line
+        return cls(stats.requests, stats.failed, stats.retries, stats.late, line.heard_bytes, line.stray_bytes)
 
 
 def figures(stats: DeviceStats, before: Counted) -> list[tuple[str, float | None, str]]:
@@ -44,12 +51,17 @@ def figures(stats: DeviceStats, before: Counted) -> list[tuple[str, float | None
         return []
     latencies = sorted(stats.latencies_ms)
     middle = latencies[len(latencies) // 2] if latencies else None
+    heard = stats.line.heard_bytes - before.heard_bytes
+    strays = stats.line.stray_bytes - before.stray_bytes
     slow = latencies[min(len(latencies) - 1, len(latencies) * 99 // 100)] if latencies else None
+    noise = [(NOISE, round(100 * strays / heard, 1), "%")] if heard else []
     return [
         (LATENCY, None if middle is None else round(middle, 2), "ms"),
         (LATENCY_P99, None if slow is None else round(slow, 2), "ms"),
         (ERRORS, round(100 * (stats.failed - before.failed) / asked, 1), "%"),
         (RETRIES, float(stats.retries - before.retries), ""),
+        (LATE, float(stats.late - before.late), ""),
+        *noise,
     ]
 
 

@@ -53,7 +53,7 @@ class ModbusLock:
         self._relays = context.profile.relays
         self._emit = context.emit
         self._clock = context.clock
-        policy = policy_of(context.profile.timing, quarantine_s_max=self.QUARANTINE_S_MAX, is_lock=True)
+        policy = policy_of(context.profile.timing, quarantine_s_max=self.QUARANTINE_S_MAX)
         self._unit = ModbusUnit(context, policy)
         self._watched: dict[int, str] = {index: name for name, index in self._options.buttons.items()}
         if self._options.contact is not None:

@@ -112,9 +112,9 @@ class ModbusSensor:
             await self._pause(self._options.poll_ms / 1000, began)
 
     async def _pause(self, period_s: float, began: float) -> None:
-        """Until the next turn, or for as long as the bus lets a slow device rest."""
+        """Until the next turn, or until the line opens again."""
         spent = self._clock.monotonic() - began
-        await self._bus.pause(max(0.0, period_s - spent, self._bus.rests_s(self.name)))
+        await self._bus.pause(max(0.0, period_s - spent))
 
     def _emit_changes(self, readings: Sequence[Reading]) -> None:
         inputs = {point.name for point in self._profile.inputs}

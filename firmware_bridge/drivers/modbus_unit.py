@@ -135,14 +135,13 @@ class ToldOnce:
         self._last = text
 
 
-def policy_of(timing: Timing, *, quarantine_s_max: float, is_lock: bool = False) -> DevicePolicy:
+def policy_of(timing: Timing, *, quarantine_s_max: float) -> DevicePolicy:
     """How patient the bus is with a device of a profile."""
     return DevicePolicy(
         timeout_s=timing.timeout_ms / 1000,
         retries=timing.retries,
         gap_s=timing.gap_ms / 1000,
         quarantine_s_max=quarantine_s_max,
-        is_lock=is_lock,
     )
 
 

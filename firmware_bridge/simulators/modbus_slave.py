@@ -58,13 +58,14 @@ class ModbusSlave:
                 self.answer(request, first_byte_s)
             reply = self._serve(unit, request, first_byte_s)
             if reply is not None:
-                self._send_later(modbus_rtu.encode_reply(unit, reply))
+                ended_s = first_byte_s + len(data) * self._wire.byte_s
+                self._send_later(modbus_rtu.encode_reply(unit, reply), ended_s + self.turnaround_s - now)
 
     def _heard_frames(self, data: bytes, first_byte_s: float) -> None:
         for transaction, unit, request in self._tcp.feed(data):
             reply = self._serve(unit, request, first_byte_s)
             if reply is not None:
-                self._send_later(modbus_tcp.encode_reply(transaction, unit, reply))
+                self._send_later(modbus_tcp.encode_reply(transaction, unit, reply), self.turnaround_s)
 
     def _serve(self, unit: int, request: pdu.Request, first_byte_s: float) -> pdu.Reply | None:
         if unit != self.unit:
@@ -72,12 +73,12 @@ class ModbusSlave:
         self.requests += 1
         return None if self.mute else self.answer(request, first_byte_s)
 
-    def _send_later(self, frame: bytes) -> None:
+    def _send_later(self, frame: bytes, after_s: float) -> None:
         timer: asyncio.TimerHandle
 
         def send() -> None:
             self._answers.discard(timer)
             self._wire.send(frame)
 
-        timer = asyncio.get_running_loop().call_later(self.turnaround_s, send)
+        timer = asyncio.get_running_loop().call_later(max(0.0, after_s), send)
         self._answers.add(timer)

@@ -5,10 +5,11 @@ import itertools
 
 import pytest
 
-from firmware_bridge.bus import FAREWELL_S_MAX, KEEP_CLEAR_S_MAX, QUEUE_MAX
+from firmware_bridge.bus import FAREWELL_S_MAX
 from firmware_bridge.capabilities import DeviceTimeout, Health, Priority
 from firmware_bridge.codecs import FrameError
 from firmware_bridge.exchange import BusOverloaded, DevicePolicy, Exchange, LineLost
+from firmware_bridge.jobs import KEEP_CLEAR_S_MAX, QUEUE_MAX
 
 POLICY = DevicePolicy(timeout_s=0.1, retries=1, quarantine_after=2, quarantine_s_first=1.0, quarantine_s_max=8.0)
 DEADLINE_S = 5.0
@@ -195,7 +196,7 @@ def test_the_pause_for_a_silent_device_grows_to_its_bound(run_virtual, bus, port
             with pytest.raises(DeviceTimeout):
                 await request(bus, "sensor", "read")
             await asyncio.sleep(0.05)
-        probes = [at for at, _ in port.written][3:]
+        probes = [at for at, _ in port.written][2:]
         pauses = [later - earlier for earlier, later in itertools.pairwise(probes)]
         assert pauses[0] < 1.6
         assert all(pause <= POLICY.quarantine_s_max * 1.25 + 0.3 for pause in pauses)
