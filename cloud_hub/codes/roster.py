@@ -104,7 +104,8 @@ class RosterService:
                 continue
             next_s = min(self._due_s.values(), default=now_s + _LOOK_EVERY_S)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), max(next_s - now_s, 0.0))
+                async with asyncio.timeout(max(next_s - now_s, 0.0)):
+                    await self._wake.wait()
 
     async def _renew(self) -> None:
         now = self._clock.now()

@@ -167,7 +167,8 @@ class CommandService:
             now_s = self._clock.monotonic()
             wait_s = min((o.next_s - now_s for o in self._outstanding.values()), default=None)
             try:
-                await asyncio.wait_for(self._wake.wait(), None if wait_s is None else max(wait_s, 0.0))
+                async with asyncio.timeout(None if wait_s is None else max(wait_s, 0.0)):
+                    await self._wake.wait()
             except TimeoutError:
                 continue
 

@@ -56,7 +56,8 @@ class Reader:
                 return
             self.changed.clear()
             try:
-                await asyncio.wait_for(self.changed.wait(), heartbeat_s)
+                async with asyncio.timeout(heartbeat_s):
+                    await self.changed.wait()
             except TimeoutError:
                 yield None
 

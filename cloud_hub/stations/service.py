@@ -185,7 +185,8 @@ class StationService:
                     row = station_row(entry, counts[name], self._settings, now)
                     self._feed.publish(Message(Topic.STATION, name, row.model_dump_json()))
             try:
-                await asyncio.wait_for(self._wake.wait(), LOOK_EVERY_S)
+                async with asyncio.timeout(LOOK_EVERY_S):
+                    await self._wake.wait()
             except TimeoutError:
                 continue
 

@@ -119,7 +119,8 @@ class Doorway:
                 again_s = LOOK_AGAIN_S_FIRST
                 self.feed(machine.LockSeen(status.released))
             try:
-                await asyncio.wait_for(self._look.wait(), pause_s)
+                async with asyncio.timeout(pause_s):
+                    await self._look.wait()
             except TimeoutError:
                 continue
             self._look.clear()

@@ -85,7 +85,8 @@ class Outbox:
         known = [due for due in dues if due is not None]
         timeout_s = max(0.0, min(known) - self._clock.monotonic()) if known else None
         try:
-            await asyncio.wait_for(self._changed.wait(), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                await self._changed.wait()
         except TimeoutError:
             return
 

@@ -62,7 +62,8 @@ class VirtualDoor:
     async def change(self, timeout_s: float) -> bool:
         """Wait for the next change; False when none came."""
         try:
-            await asyncio.wait_for(self._changed.wait(), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                await self._changed.wait()
         except TimeoutError:
             return False
         return True
