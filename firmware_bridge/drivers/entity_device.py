@@ -58,6 +58,7 @@ class EntityDevice(EntityDriver):
         self._options = options
         self._points: dict[str, Entity] = {}
         self._told_last: dict[str, tuple[float, Value | None]] = {}
+        self._whole_due = True  # the node came: everything is told at once, and nothing by itself before
 
     async def read(self) -> Sequence[Reading]:
         """One Reading of each point as it stands; of a node that is away every known point as MISSING."""
@@ -109,13 +110,19 @@ class EntityDevice(EntityDriver):
             for reading in await self.read():
                 self._emit(reading)
                 self._told_last[reading.point] = (reading.mono_s, reading.value)
+            self._whole_due = bool(self._node.down)
             before = (self._node.down, len(self._points))
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._options.period_s):
                     await self._node.until(lambda: (self._node.down, len(self._points)) != before)  # noqa: B023
 
+    def node_changed(self) -> None:
+        if self._node.down:
+            self._whole_due = True
+        super().node_changed()
+
     def told(self, entity: Entity, state: State) -> None:
-        if entity.kind in (Kind.SENSOR, Kind.NUMBER):
+        if self._whole_due or entity.kind in (Kind.SENSOR, Kind.NUMBER):
             return
         for point, known in self._points.items():
             if known != entity:

@@ -22,7 +22,8 @@ from firmware_bridge.simulators.esphome_node import EsphomeLockSimulation
 from tests.harness import esphome_node
 from tests.harness.peers import ROOT
 
-pytestmark = pytest.mark.contract
+# The first test of a machine builds the node.
+pytestmark = [pytest.mark.contract, pytest.mark.timeout(600)]
 
 KEY = "node.key"
 NODE_S_MAX = 30

@@ -261,6 +261,22 @@ def test_points_are_told_every_period_and_words_at_once(on_node):
     on_node(scenario, EntityDeviceOptions(period_s=10), WARMTH, HEATER)
 
 
+def test_when_the_node_comes_everything_is_told_at_once_and_once(on_node):
+    async def scenario(node, room, events):
+        await asyncio.sleep(1)
+        node.offline("asleep")
+        await asyncio.sleep(1)
+        events.clear()
+        node.say(WARMTH, 20.0)
+        node.say(HEATER, True)
+        node.online()
+        await asyncio.sleep(1)
+        told = [(event.point, event.value) for event in events if isinstance(event, Reading)]
+        assert told == [("warmth", 20.0), ("heater", True)]
+
+    on_node(scenario, EntityDeviceOptions(), WARMTH, HEATER)
+
+
 def test_of_a_node_that_is_away_everything_is_missing_until_it_is_said_anew(on_node):
     async def scenario(node, room, events):
         node.say(WARMTH, 20.0)
