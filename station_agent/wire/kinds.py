@@ -10,6 +10,10 @@ class Credential(StrEnum):
 
     CODE = "code"
     FACE = "face"
+    CARD = "card"
+    PIN = "pin"  # typed by staff on a keypad
+    GUEST = "guest"  # a guest's code, typed or shown as a QR
+    BUTTON = "button"  # the button at the door, in extreme cold
     REMOTE = "remote"
 
 
