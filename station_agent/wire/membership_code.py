@@ -11,6 +11,8 @@ Numbers are big-endian. `time` is Unix seconds; `not_after` is days since 1970-0
 day; `kid` is the first byte of the SHA-256 of the phone's public key. Public keys are 33 bytes: a compressed P-256
 point, or 0x00 and 32 bytes Ed25519. ES256 signatures are r || s. Signed texts are domain-separated:
     phone:  "yizhan-code-v1" 0 head                issuer: "yizhan-cert-v1" 0 member pub not_after kid
+
+docs/membership-code.md is the same for another implementation, with test vectors.
 """
 
 from __future__ import annotations
@@ -41,6 +43,7 @@ _SHORT = _HEAD + 64
 _LONG = _SHORT + 33 + 2 + 1 + 64
 TEXT_LENGTH_MAX = len(PREFIX) + (_LONG * 3 + 1) // 2
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_CODE_TEXT = b"yizhan-code-v1\0"
 
 
 class Alg(IntEnum):
@@ -133,7 +136,11 @@ def verify(code: MembershipCode, keys: Sequence[PhoneKey], issuers: Mapping[int,
     """Check that a phone of the member made this code just now. Raises CodeRefused.
 
     `keys` are the phone keys that the roster holds for `code.member`; where none fits, the certificate in the
-    code must bind one to the member. Replay is the caller's to check: it needs memory.
+    code must bind one to the member. `issuers` holds ended issuer keys too. Replay is the caller's to check: it
+    needs memory.
+
+    A certificate must be the issuer's own even where the roster knows the phone's key, so that no changed byte of a
+    code passes. Its end, and the issuer's, matter only where nothing but the certificate vouches for the key.
     """
     if code.made_at > now + WINDOW:
         raise CodeRefused(Reason.CODE_FROM_FUTURE, f"made at {code.made_at:%H:%M:%S}, now {now:%H:%M:%S} UTC")
@@ -141,22 +148,26 @@ def verify(code: MembershipCode, keys: Sequence[PhoneKey], issuers: Mapping[int,
         raise CodeRefused(Reason.CODE_EXPIRED, f"made at {code.made_at:%H:%M:%S}, now {now:%H:%M:%S} UTC")
     fitting = [k for k in keys if k.kid == code.kid and _ALG[k.algorithm] is code.alg and now < k.not_after]
     candidates = [_padded(bytes.fromhex(k.public)) for k in fitting]
-    if not candidates and code.certificate is not None:
-        candidates = [_certified(code, code.certificate, issuers, now)]
+    certificate = code.certificate
+    if certificate is not None:
+        issuer = _issuer_of(code, certificate, issuers)
+        if not candidates:
+            _check_dates(certificate, issuer, now)
+        if not candidates or certificate.public in candidates:
+            candidates = [certificate.public]
+        else:
+            raise CodeRefused(Reason.CERTIFICATE_WRONG, "the certificate is for another key")
     if not candidates:
         raise CodeRefused(Reason.KEY_UNKNOWN, f"no key {code.kid:02x} of member {code.member} in the roster")
-    if not any(_verifies(code.alg, public, b"yizhan-code-v1\0" + code.head, code.signature) for public in candidates):
+    if not any(_verifies(code.alg, public, _CODE_TEXT + code.head, code.signature) for public in candidates):
         raise CodeRefused(Reason.SIGNATURE_WRONG, "the phone's signature does not fit the code")
 
 
-def _certified(
-    code: MembershipCode, certificate: Certificate, issuers: Mapping[int, IssuerKey], now: datetime
-) -> bytes:
+def _issuer_of(code: MembershipCode, certificate: Certificate, issuers: Mapping[int, IssuerKey]) -> IssuerKey:
+    """Whose word the certificate is."""
     issuer = issuers.get(certificate.issuer_kid)
-    if issuer is None or now >= issuer.not_after:
-        raise CodeRefused(Reason.CERTIFICATE_WRONG, f"issuer key {certificate.issuer_kid} is not valid here")
-    if now >= certificate.not_after:
-        raise CodeRefused(Reason.CERTIFICATE_EXPIRED, f"certificate ended {certificate.not_after:%Y-%m-%d}")
+    if issuer is None:
+        raise CodeRefused(Reason.CERTIFICATE_WRONG, f"issuer key {certificate.issuer_kid} is not known here")
     if public_kid(certificate.public) != code.kid:
         raise CodeRefused(Reason.CERTIFICATE_WRONG, "the certificate is for another key")
     signed = _certificate_text(
@@ -165,7 +176,14 @@ def _certified(
     issuer_public = _padded(bytes.fromhex(issuer.public))
     if not _verifies(_ALG[issuer.algorithm], issuer_public, signed, certificate.signature):
         raise CodeRefused(Reason.CERTIFICATE_WRONG, "the issuer's signature does not fit the certificate")
-    return certificate.public
+    return issuer
+
+
+def _check_dates(certificate: Certificate, issuer: IssuerKey, now: datetime) -> None:
+    if now >= certificate.not_after:
+        raise CodeRefused(Reason.CERTIFICATE_EXPIRED, f"certificate ended {certificate.not_after:%Y-%m-%d}")
+    if now >= issuer.not_after:
+        raise CodeRefused(Reason.CERTIFICATE_WRONG, f"issuer key {issuer.kid} ended {issuer.not_after:%Y-%m-%d}")
 
 
 # --- making codes: the hub issues certificates; virtual phones and test vectors sign ---
@@ -179,7 +197,7 @@ def make_code(key: PrivateKey, member: str, at: datetime, nonce: bytes, certific
     alg = Alg.ED25519 if isinstance(key, Ed25519PrivateKey) else Alg.ES256
     stamp = int(at.timestamp()).to_bytes(4)
     head = bytes([VERSION, alg, public_kid(public)]) + bytes.fromhex(member) + stamp + nonce
-    raw = head + _sign(key, b"yizhan-code-v1\0" + head)
+    raw = head + _sign(key, _CODE_TEXT + head)
     if certificate is not None:
         raw += certificate_bytes(certificate)
     return PREFIX + str(base45.b45encode(raw).decode())
