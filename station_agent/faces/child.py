@@ -1,6 +1,6 @@
 """Owns the face child process: one engine, one request at a time, from its socket (descriptor 0) until that closes.
 
-    python -m station_agent.faces.child ENGINE_SOURCE PARENT_PID
+    python -m station_agent.faces.child PARENT_PID ENGINE_SOURCE [ARGUMENT_OF_THE_ENGINE ...]
 
 It never outlives the agent (end of the socket, and Linux's parent-death signal while it computes), never writes a
 core dump (it would hold a face), and is bounded in memory.
@@ -28,11 +28,11 @@ NICENESS = 5  # the agent's loop, and with it the door, goes first
 PR_SET_PDEATHSIG = 1
 
 
-def main(source: str, parent: int) -> None:
+def main(parent: int, source: str, *arguments: str) -> None:
     _bound_itself(parent)
     with socket.socket(fileno=0) as connection:
         try:
-            engine = load(source)
+            engine = load(source, *arguments)
             _look(engine, np.full((480, 640, 3), 128, dtype=np.uint8))  # touches every page of the detector
         except (Exception, SystemExit) as error:  # process boundary; face_recognition calls quit() without its models
             connection.sendall(pipe.failed_reply(f"the face engine {source} does not start: {_said(error)}"))
@@ -82,4 +82,4 @@ def _bound_itself(parent: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(int(sys.argv[1]), *sys.argv[2:])

@@ -3,7 +3,8 @@
     frame (h, w, 3) RGB -> detect -> [Box, ...] -> describe the nearest -> Face(box, measures, embedding)
 
 Only the nearest face is described: an embedding costs 75-116 ms with dlib, and nobody else is being asked about.
-Engines run in a child process only (worker.py, child.py): dlib's embedding holds the GIL.
+Engines run in a child process only (worker.py, child.py): dlib's embedding holds the GIL, and a station without faces
+does not load any of it.
 """
 
 from __future__ import annotations
@@ -19,9 +20,12 @@ Picture = NDArray[np.uint8]
 """RGB, shape (height, width, 3)."""
 
 Embedding = NDArray[np.float64]
-"""Shape (dimensions,); two of one engine are compared by their Euclidean distance."""
+"""Shape (dimensions,); how two of one engine are compared, its policy says (match.Policy.metric)."""
 
-ENGINES = {"dlib": "station_agent.faces.dlib_engine:DlibEngine"}
+ENGINES = {
+    "dlib": "station_agent.faces.dlib_engine:DlibEngine",
+    "onnx": "station_agent.faces.onnx_engine:OnnxEngine",
+}
 """Name in the station profile -> where the engine's class is. Imported by the child only."""
 
 
@@ -41,7 +45,10 @@ class Face:
 
     `sharpness` as measures.sharpness tells it, of the grey face at 112x112; `light` is its mean (0-255), `contrast` its
     standard deviation. `turned` is how far the nose tip lies off the middle of the eyes, in distances between the eyes:
-    0 when looking straight into the camera. The embedding is personal data: no repr shows it.
+    0 when looking straight into the camera. What only some engines see is None where it is not seen: `nodded` is where
+    the nose tip lies between the line of the eyes (0) and the mouth (1), `tilted` the slope of the eyes in degrees,
+    `landmarks` the eyes, nose tip and mouth corners in pixels of the frame, each pair image-left first.
+    The embedding is personal data: no repr shows it.
     """
 
     box: Box
@@ -50,6 +57,9 @@ class Face:
     contrast: float
     turned: float
     embedding: Embedding = field(repr=False, compare=False)
+    nodded: float | None = None
+    tilted: float | None = None
+    landmarks: tuple[tuple[float, float], ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -61,7 +71,7 @@ class Sight:
 
 
 class Engine(Protocol):
-    """`name` is stored with every template: embeddings of different engines are never compared."""
+    """`name` is stored with every template: embeddings under different names are never compared."""
 
     name: str
     dimensions: int
@@ -82,7 +92,7 @@ def look(engine: Engine, rgb: Picture) -> Sight:
     return Sight(engine.describe(rgb, boxes[0]), tuple(boxes[1:]))
 
 
-def load(source: str) -> Engine:
-    """The engine at `source` ("module:Class"), made. Raises whatever its imports raise."""
+def load(source: str, *arguments: str) -> Engine:
+    """The engine at `source` ("module:Class"), made with `arguments`. Raises whatever its imports raise."""
     module, _, name = source.partition(":")
-    return cast(Engine, getattr(importlib.import_module(module), name)())
+    return cast(Engine, getattr(importlib.import_module(module), name)(*arguments))

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 
 from station_agent.faces import gates
 from station_agent.faces.engine import Embedding, Sight
-from station_agent.faces.match import Gallery, Match, NoMatch, Policy, agree, match
+from station_agent.faces.match import Gallery, Match, NoMatch, Policy, agree, match, verify
 from station_agent.wire.kinds import Reason
 
 FRAMES_MAX = 8
@@ -43,13 +43,16 @@ class Evidence:
             alone = face.reason is not Reason.SEVERAL_FACES
             return replace(seen, unfit=face, embeddings=self.embeddings if alone else ())
         together = (*self.embeddings, face.embedding)
-        if agree(together, policy.distance_max):
+        if agree(together, policy):
             return replace(seen, embeddings=together, fit=self.fit + 1)
         return replace(seen, embeddings=(face.embedding,), fit=self.fit + 1, broken=True)
 
-    def decide(self, enrolled: Gallery, policy: Policy) -> Match | NoMatch:
-        """What is known by now."""
-        found = match(self.embeddings, enrolled, policy)
+    def decide(self, enrolled: Gallery, policy: Policy, member: str | None = None) -> Match | NoMatch:
+        """What is known by now: whose face it is, or with `member` whether it is that member's."""
+        if member is None:
+            found = match(self.embeddings, enrolled, policy)
+        else:
+            found = verify(self.embeddings, enrolled, member, policy)
         if isinstance(found, NoMatch) and found.reason is Reason.NO_FACE:
             if self.broken:
                 return NoMatch(Reason.FACE_AMBIGUOUS, "the frames do not surely show one and the same person")

@@ -30,7 +30,9 @@ class Range:
 
 @dataclass(frozen=True)
 class Gate:
-    measure: Callable[[Face], float]
+    """`measure` is None for an engine that does not see it; then the gate is open."""
+
+    measure: Callable[[Face], float | None]
     enrol: Range
     look: Range
     sentence: str
@@ -43,6 +45,9 @@ GATES = (
     Gate(lambda face: face.contrast, Range(least=15), Range(least=10), "the face is veiled: no contrast"),
     Gate(lambda face: face.sharpness, Range(least=10), Range(least=5), "hold still: the face is blurred"),
     Gate(lambda face: face.turned, Range(most=0.35), Range(most=0.5), "look straight into the camera"),
+    Gate(lambda face: face.nodded, Range(least=0.3), Range(least=0.2), "do not look up: look into the camera"),
+    Gate(lambda face: face.nodded, Range(most=0.7), Range(most=0.8), "do not look down: look into the camera"),
+    Gate(lambda face: face.tilted, Range(most=20), Range(most=35), "hold the head upright"),
 )
 
 NO_FACE = "no face is seen"
@@ -75,6 +80,7 @@ def _gated(sight: Sight, range_of: Callable[[Gate], Range]) -> Face | Unfit:
     if sight.nearest is None:
         return Unfit(Reason.NO_FACE, NO_FACE)
     for gate in GATES:
-        if not range_of(gate).holds(gate.measure(sight.nearest)):
+        measured = gate.measure(sight.nearest)
+        if measured is not None and not range_of(gate).holds(measured):
             return Unfit(Reason.NO_FACE, gate.sentence)
     return sight.nearest

@@ -1,9 +1,9 @@
 """PURE: whose face it is, or why nobody's. The one place where a face becomes a member.
 
-The strict policy of access.md, for an engine that confuses strangers easily. All of it must hold:
+The policy of access.md; how strict, an engine's Policy says. All of it must hold:
 
-1. at least `frames_min` frames, and every two of them lie within `distance_max` of each other: they show one person
-   as surely as we would need to know a member, so nobody can step in half-way;
+1. at least `frames_min` frames, and every two of them lie within `together_max` of each other: they show one person
+   throughout, so nobody can step in half-way;
 2. every single frame is nearest to a template of the same member;
 3. that member's fused distance is at most `distance_max`;
 4. the next *person* (not the next template) is at least `margin_min` further away;
@@ -12,13 +12,17 @@ The strict policy of access.md, for an engine that confuses strangers easily. Al
 Fused distance of a person: the median over the frames of the distance to that person's nearest template. Not the
 distance of the averaged embedding: an average lies nearer to everybody than the frames that it is made of, so it
 could let in somebody whom no single frame shows within the limit.
+
+After a valid code only one question is left, whether this is that member: verify() asks 1 and 3 with `verify_max`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from itertools import combinations
+from typing import assert_never, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,33 +32,73 @@ from station_agent.wire.kinds import Reason
 
 Distances = NDArray[np.float64]
 
+NOT_THROUGHOUT = "the frames do not surely show one and the same person throughout"
+
+
+class Metric(StrEnum):
+    EUCLIDEAN = "euclidean"
+    COSINE = "cosine"
+    """1 - cosine: 0 for the same direction, 1 for unrelated ones. The length of an embedding says nothing."""
+
 
 @dataclass(frozen=True)
 class Policy:
-    """Distances are Euclidean, between embeddings of the same engine."""
+    """Distances are of `metric`, between embeddings of the same engine.
+
+    `together_max`: two frames of one attempt further apart are not surely one person's. `verify_max`: the limit after a
+    code, when only one member is asked about. `templates_apart_max`: two pictures further apart than this are not taken
+    for one person's when templates are made; nearer than `templates_differ_min` they are the same picture again.
+    """
 
     distance_max: float
     margin_min: float
     frames_min: int
     people_max: int
     templates_min: int
-
-    @property
-    def templates_apart_max(self) -> float:
-        """Two pictures further apart than this are not taken for one person's when templates are made. From the same
-        two numbers: whom we would still mix up with somebody at the limit. Wider than the limit at the door, since
-        templates are meant to differ (another side, another light) and an operator watches who stands there.
-        """
-        return self.distance_max + self.margin_min
+    metric: Metric
+    together_max: float
+    verify_max: float
+    templates_apart_max: float
+    templates_differ_min: float
 
 
-STRICT = Policy(distance_max=0.36, margin_min=0.10, frames_min=3, people_max=100, templates_min=3)
-"""access.md, for `face-recognition` (dlib). Calibrated rules come with the ONNX engine."""
+STRICT = Policy(
+    distance_max=0.36,
+    margin_min=0.10,
+    frames_min=3,
+    people_max=100,
+    templates_min=3,
+    metric=Metric.EUCLIDEAN,
+    together_max=0.36,
+    verify_max=0.36,
+    templates_apart_max=0.36 + 0.10,
+    templates_differ_min=0.03,
+)
+"""access.md, for `face-recognition` (dlib), which confuses strangers easily. Templates may lie as far apart as those
+whom we would still mix up with somebody at the limit: they are meant to differ, and an operator watches who is there."""
+
+
+def calibrated(threshold: float, verify: float) -> Policy:
+    """For an engine whose cosine scores were calibrated (calibrate.py): `threshold` for a search, `verify` for telling
+    whether two pictures show one person.
+    """
+    return Policy(
+        distance_max=1 - threshold,
+        margin_min=0.10,
+        frames_min=3,
+        people_max=2000,
+        templates_min=3,
+        metric=Metric.COSINE,
+        together_max=1 - verify,
+        verify_max=1 - verify,
+        templates_apart_max=1 - verify,
+        templates_differ_min=0.005,
+    )
 
 
 @dataclass(frozen=True)
 class Gallery:
-    """The enrolled people. Row i of `templates` belongs to the person `people[owner[i]]`."""
+    """The enrolled people. Row i of `templates` belongs to the person `people[owner[i]]`; `owner` ascends."""
 
     people: tuple[str, ...] = ()
     owner: NDArray[np.intp] = field(default_factory=lambda: np.zeros(0, dtype=np.intp), repr=False)
@@ -88,6 +132,7 @@ def gallery(templates: Iterable[tuple[str, Embedding]]) -> Gallery:
     if any(row.shape != rows[0][1].shape or row.ndim != 1 or not np.isfinite(row).all() for _, row in rows):
         raise ValueError("templates of one gallery are finite numbers, equally many in each")
     people = tuple(sorted({member for member, _ in rows}))
+    rows.sort(key=lambda row: row[0])
     index = {member: i for i, member in enumerate(people)}
     return Gallery(people, np.array([index[member] for member, _ in rows]), np.stack([row for _, row in rows]))
 
@@ -104,9 +149,9 @@ def match(frames: Sequence[Embedding], enrolled: Gallery, policy: Policy) -> Mat
         return NoMatch(Reason.NO_FACE, f"a face was seen in {len(frames)} frames, {policy.frames_min} are needed")
     if not enrolled.people:
         return NoMatch(Reason.FACE_UNKNOWN, "nobody's face is enrolled at this station")
-    if not agree(frames, policy.distance_max):
-        return NoMatch(Reason.FACE_AMBIGUOUS, "the frames do not surely show one and the same person throughout")
-    distances = person_distances(frames, enrolled)
+    if not agree(frames, policy):
+        return NoMatch(Reason.FACE_AMBIGUOUS, NOT_THROUGHOUT)
+    distances = person_distances(frames, enrolled, policy.metric)
     fused = np.median(distances, axis=0)
     first = int(fused.argmin())
     distance = float(fused[first])
@@ -121,44 +166,80 @@ def match(frames: Sequence[Embedding], enrolled: Gallery, policy: Policy) -> Mat
     return Match(enrolled.people[first], distance, margin, len(frames))
 
 
-def agree(embeddings: Sequence[Embedding], distance_max: float) -> bool:
-    """Every two are within `distance_max` of each other. Numbers that are not finite agree with nothing."""
+def verify(frames: Sequence[Embedding], enrolled: Gallery, member: str, policy: Policy) -> Match | NoMatch:
+    """Whether the frames show `member`, whose code was valid. How many others are enrolled, and who is like them, is
+    nothing to the question.
+    """
+    if len(frames) < max(1, policy.frames_min):
+        return NoMatch(Reason.NO_FACE, f"a face was seen in {len(frames)} frames, {policy.frames_min} are needed")
+    if member not in enrolled.people:
+        return NoMatch(Reason.FACE_UNKNOWN, "the member's face is not enrolled at this station")
+    if not agree(frames, policy):
+        return NoMatch(Reason.FACE_AMBIGUOUS, NOT_THROUGHOUT)
+    own = enrolled.templates[enrolled.owner == enrolled.people.index(member)]
+    distance = float(np.median(distances(np.stack(frames), own, policy.metric).min(axis=1)))
+    if not distance <= policy.verify_max:
+        return NoMatch(Reason.FACE_UNKNOWN, "the face is not like that of the code's member", distance)
+    return Match(member, distance, None, len(frames))
+
+
+def agree(embeddings: Sequence[Embedding], policy: Policy) -> bool:
+    """Every two are within `together_max` of each other. Numbers that are not finite agree with nothing."""
     if not all(np.isfinite(embedding).all() for embedding in embeddings):
         return False
-    return all(distance(a, b) <= distance_max for a, b in combinations(embeddings, 2))
+    return all(distance(a, b, policy.metric) <= policy.together_max for a, b in combinations(embeddings, 2))
 
 
-def distance(a: Embedding, b: Embedding) -> float:
-    return float(np.linalg.norm(a - b))
+def distance(a: Embedding, b: Embedding, metric: Metric) -> float:
+    return float(distances(a[None], b[None], metric)[0, 0])
 
 
-def person_distances(frames: Sequence[Embedding], enrolled: Gallery) -> Distances:
+def distances(some: Distances, others: Distances, metric: Metric) -> Distances:
+    """(some, others): from each row to each row."""
+    match metric:
+        case Metric.EUCLIDEAN:
+            # Written out rather than by the dot-product trick, which loses half of the digits for near ones.
+            return cast(Distances, np.linalg.norm(some[:, None, :] - others[None, :, :], axis=2))
+        case Metric.COSINE:
+            return 1 - unit(some) @ unit(others).T
+        case _:
+            assert_never(metric)
+
+
+def unit(rows: Distances) -> Distances:
+    """Each row at length 1; a row of zeros stays one and is like nobody."""
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    return rows / np.where(lengths > 0, lengths, 1.0)
+
+
+def person_distances(frames: Sequence[Embedding], enrolled: Gallery, metric: Metric) -> Distances:
     """(frames, people): from each frame to each person's nearest template."""
-    stacked = np.stack(frames)
-    # Written out rather than by the dot-product trick, which loses half of the digits for near ones.
-    to_templates = np.linalg.norm(stacked[:, None, :] - enrolled.templates[None, :, :], axis=2)
-    return np.stack([to_templates[:, enrolled.owner == i].min(axis=1) for i in range(len(enrolled.people))], axis=1)
+    to_templates = distances(np.stack(frames), enrolled.templates, metric)
+    (firsts,) = np.nonzero(np.diff(enrolled.owner, prepend=-1))
+    return np.minimum.reduceat(to_templates, firsts, axis=1)
 
 
 def lookalike(embeddings: Sequence[Embedding], enrolled: Gallery, member: str, policy: Policy) -> bool:
     """Whether any of the embeddings is somebody else than `member`, already enrolled."""
     if not enrolled.people:
         return False
-    nearest = person_distances(embeddings, enrolled).min(axis=0)
+    nearest = person_distances(embeddings, enrolled, policy.metric).min(axis=0)
     return any(
         near <= policy.distance_max for person, near in zip(enrolled.people, nearest, strict=True) if person != member
     )
 
 
-def one_person(embeddings: Sequence[Embedding], policy: Policy, templates_max: int, differ_min: float) -> list[int]:
+def one_person(embeddings: Sequence[Embedding], policy: Policy, templates_max: int) -> list[int]:
     """Indices of the largest set (at most `templates_max`, the earliest of equals) in which every two are at least
-    `differ_min` and at most `policy.templates_apart_max` apart: templates worth keeping, of one person. Empty when no
-    set has `policy.templates_min`. For a dozen embeddings at most: it tries the subsets.
+    `templates_differ_min` and at most `templates_apart_max` apart: templates worth keeping, of one person. Empty when
+    no set has `policy.templates_min`. For a dozen embeddings at most: it tries the subsets.
     """
     good = {
         (i, j)
         for i, j in combinations(range(len(embeddings)), 2)
-        if differ_min <= distance(embeddings[i], embeddings[j]) <= policy.templates_apart_max
+        if policy.templates_differ_min
+        <= distance(embeddings[i], embeddings[j], policy.metric)
+        <= policy.templates_apart_max
     }
     for size in range(templates_max, policy.templates_min - 1, -1):
         for chosen in combinations(range(len(embeddings)), size):

@@ -100,7 +100,9 @@ def sight(body: bytes, dimensions: int) -> Sight:
             return Sight(None, others)
         fields = dict(told["nearest"])
         embedding = np.asarray(fields.pop("embedding"), dtype=np.float64)
-        face = Face(box=Box(**fields.pop("box")), embedding=embedding, **fields)
+        if (landmarks := fields.pop("landmarks")) is not None:
+            landmarks = tuple((float(x), float(y)) for x, y in landmarks)
+        face = Face(box=Box(**fields.pop("box")), embedding=embedding, landmarks=landmarks, **fields)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise PipeBroken(f"the face child's reply is no sight: {error}") from error
     if embedding.shape != (dimensions,) or not np.isfinite(embedding).all():

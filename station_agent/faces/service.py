@@ -40,9 +40,6 @@ CANDIDATES_MAX = 12
 ENROL_GAP_S = 0.4
 """Between frames to enrol: a person moves a little meanwhile, so that the templates are not one and the same."""
 
-ENROL_DIFFER_MIN = 0.03
-"""Embeddings nearer than this are the same picture again (a still picture gives 0.00), not a second template."""
-
 EXPIRY_CHECK_S = 600.0
 CLOCK_SKEW_MAX = timedelta(minutes=5)  # between the hub, where consent is given, and the station
 
@@ -239,7 +236,7 @@ class FaceService:
 
     def _chosen(self, candidates: list[_Candidate]) -> list[_Candidate]:
         embeddings = [candidate.embedding for candidate in candidates]
-        return [candidates[i] for i in one_person(embeddings, self.policy, TEMPLATES_MAX, ENROL_DIFFER_MIN)]
+        return [candidates[i] for i in one_person(embeddings, self.policy, TEMPLATES_MAX)]
 
     def _allowed(self, member: str, consent: Consent) -> Loaded:
         now = self._clock.now()

@@ -56,16 +56,22 @@ class _Job:
 
 
 class FaceWorker:
-    """`source` is the engine's class as in engine.ENGINES. `run()` must be running for `look()` to be answered."""
+    """`source` is the engine's class as in engine.ENGINES, `arguments` what it is made with. `run()` must be running
+    for `look()` to be answered.
+    """
 
     def __init__(
-        self, source: str, *, start_timeout_s: float = START_TIMEOUT_S, request_timeout_s: float = REQUEST_TIMEOUT_S
+        self,
+        source: str,
+        *arguments: str,
+        start_timeout_s: float = START_TIMEOUT_S,
+        request_timeout_s: float = REQUEST_TIMEOUT_S,
     ) -> None:
         self.ready = asyncio.Event()
         self.engine_name = ""
         self.pid: int | None = None
         self.restarts = 0
-        self._source = source
+        self._engine = (source, *arguments)
         self._start_timeout_s = start_timeout_s
         self._request_timeout_s = request_timeout_s
         self._dimensions = 0
@@ -102,7 +108,7 @@ class FaceWorker:
             ours.setblocking(False)
             with theirs:
                 process = await asyncio.create_subprocess_exec(
-                    *(sys.executable, "-m", "station_agent.faces.child", self._source, str(os.getpid())),
+                    *(sys.executable, "-m", "station_agent.faces.child", str(os.getpid()), *self._engine),
                     stdin=theirs.fileno(),
                     stdout=asyncio.subprocess.DEVNULL,
                     env=os.environ | ONE_THREAD,

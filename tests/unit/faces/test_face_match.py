@@ -15,6 +15,7 @@ from station_agent.faces.match import (
     Embedding,
     Gallery,
     Match,
+    Metric,
     NoMatch,
     gallery,
     lookalike,
@@ -180,7 +181,7 @@ def test_a_stricter_policy_lets_in_nobody_more(enrolled: list[tuple[str, Embeddi
 
 def test_a_person_is_as_near_as_the_nearest_template() -> None:
     enrolled = gallery([("bea", at(9, 0)), ("ann", at(1, 0)), ("ann", at(0, 3))])
-    np.testing.assert_allclose(person_distances([ANN], enrolled), [[1.0, 9.0]])
+    np.testing.assert_allclose(person_distances([ANN], enrolled, Metric.EUCLIDEAN), [[1.0, 9.0]])
     assert enrolled.people == ("ann", "bea")
 
 
@@ -193,12 +194,12 @@ def test_the_same_face_under_another_member_is_seen_at_enrolment() -> None:
 
 def test_templates_are_chosen_from_one_person_only() -> None:
     candidates = [at(0, 0), at(2, 0), at(0.1, 0), at(0.2, 0), at(2.1, 0), at(0.47, 0)]
-    assert one_person(candidates, STRICT, 5, 0.05) == [0, 2, 3]
+    assert one_person(candidates, replace(STRICT, templates_differ_min=0.05), 5) == [0, 2, 3]
 
 
 def test_the_same_picture_again_is_no_further_template() -> None:
-    assert one_person([ANN, ANN, ANN, ANN], STRICT, 5, 0.05) == []
+    assert one_person([ANN, ANN, ANN, ANN], STRICT, 5) == []
 
 
 def test_no_more_templates_than_allowed() -> None:
-    assert one_person([at(i * 0.05, 0) for i in range(8)], STRICT, 5, 0.04) == [0, 1, 2, 3, 4]
+    assert one_person([at(i * 0.05, 0) for i in range(8)], STRICT, 5) == [0, 1, 2, 3, 4]
