@@ -83,8 +83,8 @@ class Patience:
             self.learned[kind] = Learned(waited_s, waited_s / 2)
 
     def came_late(self, kind: str, waited_s: float, now: float) -> None:
-        """It answered when it was not waited for any more, so nothing of it is still to come."""
-        self.learn(kind, waited_s)
+        """It answered when it was not waited for any more: it is there, and nothing of it is still to come."""
+        self.answered(kind, waited_s)
         self.settled_until = now
 
     def missed(self, now: float) -> None:

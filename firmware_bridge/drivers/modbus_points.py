@@ -100,7 +100,8 @@ class ModbusSensor:
             for reading in readings:
                 self._emit(reading)
             self._emit_changes(readings)
-            await self._pause(self._options.period_s, began)
+            spent = self._clock.monotonic() - began
+            await self._bus.pause(max(0.0, self._options.period_s - spent))
 
     async def _tell_inputs(self) -> None:
         told = ToldOnce()
@@ -109,12 +110,9 @@ class ModbusSensor:
             readings, refused = await self._read(self._profile.inputs, Priority.ALARM)
             told.about(refused)
             self._emit_changes(readings)
-            await self._pause(self._options.poll_ms / 1000, began)
-
-    async def _pause(self, period_s: float, began: float) -> None:
-        """Until the next turn, or until the line opens again."""
-        spent = self._clock.monotonic() - began
-        await self._bus.pause(max(0.0, period_s - spent))
+            # A device that is slow to answer leaves at least as much time to everything else.
+            spent = self._clock.monotonic() - began
+            await self._bus.pause(max(self._options.poll_ms / 1000 - spent, spent))
 
     def _emit_changes(self, readings: Sequence[Reading]) -> None:
         inputs = {point.name for point in self._profile.inputs}
