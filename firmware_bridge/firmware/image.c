@@ -1,7 +1,6 @@
 #include "image.h"
 
 #include <avr/pgmspace.h>
-#include <avr/wdt.h>
 #include <string.h>
 
 #include "board.h"
@@ -24,18 +23,4 @@ bool image_in_slot(uint32_t slot, struct image_header *header) {
 void image_hash(struct sha256 *sha, uint32_t at, uint32_t count) {
     for (; count > 0; count--)
         sha256_feed(sha, pgm_read_byte_far(at++));
-}
-
-bool image_body_ok(uint32_t slot, const struct image_header *header) {
-    struct sha256 sha;
-    uint8_t digest[SHA256_BYTES];
-
-    sha256_init(&sha);
-    for (uint32_t at = 0; at < header->length; at += PAGE_BYTES) {
-        uint32_t left = header->length - at;
-        image_hash(&sha, slot + at, left < PAGE_BYTES ? left : PAGE_BYTES);
-        wdt_reset();
-    }
-    sha256_end(&sha, digest);
-    return memcmp(digest, header->digest, sizeof digest) == 0;
 }

@@ -35,7 +35,4 @@ bool image_in_slot(uint32_t slot, struct image_header *header);
 /* Feeds `count` bytes of flash from `at`. */
 void image_hash(struct sha256 *sha, uint32_t at, uint32_t count);
 
-/* Whether the body in a slot is the one that the header describes. Takes about a second. */
-bool image_body_ok(uint32_t slot, const struct image_header *header);
-
 #endif

@@ -3,7 +3,6 @@
    Bytes that cannot be a frame for us are skipped one by one, so that other slaves' answers harm nothing. */
 #include "modbus.h"
 
-#include <stdbool.h>
 #include <string.h>
 
 #include "crc.h"
@@ -151,7 +150,7 @@ static void look(uint32_t now_ms) {
 
 void modbus_heard(uint8_t byte, uint32_t now_ms) {
     heard_ms = now_ms;
-    if (answer_bytes || uart_sending())
+    if (modbus_answering() || uart_sending())
         return; /* half duplex: who talks into our answer is not heard */
     frame[have++] = byte; /* fits: a whole frame never stays */
     look(now_ms);
@@ -167,3 +166,5 @@ void modbus_tick(uint32_t now_ms) {
         look(now_ms);
     }
 }
+
+bool modbus_answering(void) { return answer_bytes != 0; }

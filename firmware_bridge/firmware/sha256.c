@@ -14,7 +14,21 @@ static const uint32_t round_constant[64] = {
     0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2,
 };
 
-static uint32_t rotr(uint32_t value, uint8_t by) { return (value >> by) | (value << (32 - by)); }
+/* The compiler moves bytes for the first of each pair; an AVR has no shifter, and every single step costs. */
+static uint32_t right1(uint32_t v) { return (v >> 1) | (v << 31); }
+static uint32_t left1(uint32_t v) { return (v << 1) | (v >> 31); }
+static uint32_t right8(uint32_t v) { return (v >> 8) | (v << 24); }
+static uint32_t right16(uint32_t v) { return (v >> 16) | (v << 16); }
+static uint32_t left8(uint32_t v) { return (v << 8) | (v >> 24); }
+static uint32_t right2(uint32_t v) { return right1(right1(v)); }
+static uint32_t left2(uint32_t v) { return left1(left1(v)); }
+static uint32_t right3(uint32_t v) { return right1(right2(v)); }
+
+/* FIPS 180-4, 4.4 to 4.7: rotations by 2 13 22, 6 11 25, 7 18 and a shift by 3, 17 19 and a shift by 10. */
+static uint32_t big0(uint32_t v) { return right2(v) ^ left1(left2(right16(v))) ^ left2(left8(v)); }
+static uint32_t big1(uint32_t v) { return left2(right8(v)) ^ right3(right8(v)) ^ right1(left8(v)); }
+static uint32_t small0(uint32_t v) { return left1(right8(v)) ^ right2(right16(v)) ^ (v >> 3); }
+static uint32_t small1(uint32_t v) { return right1(right16(v)) ^ right3(right16(v)) ^ (v >> 8 >> 2); }
 
 static void compress(struct sha256 *sha) {
     uint32_t w[16], v[8];
@@ -28,11 +42,11 @@ static void compress(struct sha256 *sha) {
         uint32_t *word = &w[i & 15];
         if (i >= 16) {
             uint32_t a = w[(i + 1) & 15], b = w[(i + 14) & 15];
-            *word += (rotr(a, 7) ^ rotr(a, 18) ^ (a >> 3)) + w[(i + 9) & 15] + (rotr(b, 17) ^ rotr(b, 19) ^ (b >> 10));
+            *word += small0(a) + w[(i + 9) & 15] + small1(b);
         }
-        uint32_t one = v[7] + (rotr(v[4], 6) ^ rotr(v[4], 11) ^ rotr(v[4], 25)) +
+        uint32_t one = v[7] + big1(v[4]) +
                        ((v[4] & v[5]) ^ (~v[4] & v[6])) + round_constant[i] + *word;
-        uint32_t two = (rotr(v[0], 2) ^ rotr(v[0], 13) ^ rotr(v[0], 22)) +
+        uint32_t two = big0(v[0]) +
                        ((v[0] & v[1]) ^ (v[0] & v[2]) ^ (v[1] & v[2]));
         memmove(v + 1, v, 7 * sizeof v[0]);
         v[4] += one;

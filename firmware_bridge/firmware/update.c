@@ -11,6 +11,7 @@
 #include "crc.h"
 #include "door.h"
 #include "journal.h"
+#include "modbus.h"
 #include "protocol.h"
 #include "settings.h"
 #include "staging.h"
@@ -190,7 +191,7 @@ static void watch_trial(uint32_t now_ms) {
 }
 
 void update_tick(uint32_t now_ms) {
-    if (uart_sending())
+    if (uart_sending() || modbus_answering())
         return;
     if (say) {
         uart_out[0] = say;

@@ -2,9 +2,8 @@
 
 ```
  verify -> check -> enter -> send -> boot -> confirm
- signature hardware  board    XMODEM   board    the new image answers with its version: it stays;
- (host)    version   says no  -1k      installs  it does not: the board takes the old one back by itself
-                     in use
+ signature hardware  refused  XMODEM   copied   the new image answers with its version: it stays;
+ (host)    version   in use   -1k               it does not: the board takes the old one back by itself
 ```
 """
 
@@ -27,6 +26,10 @@ if TYPE_CHECKING:
 # A receiver that says nothing for so long did not hear the block. The board writes a block of 1 kB in 40 ms, and
 # asks for one that stops half-way after a second.
 ANSWER_S = 3.0
+
+
+class UploadFailed(DeviceRefused):
+    """The board stopped the transfer, or did not follow it. What it thinks of the image it may say afterwards."""
 
 
 async def flash(
@@ -66,12 +69,11 @@ class Board(Protocol):
 
     async def firmware(self) -> FirmwareVersion: ...
 
-    async def enter(self, *, older: bool) -> None:
-        """Make it wait for an image; `older` lets one pass that is older than what runs."""
-        ...
+    async def send(self, image: bytes, *, older: bool, progress: Progress) -> None:
+        """Make it wait for an image and bring the bytes over; returns once the board has found them good.
 
-    async def send(self, image: bytes, progress: Progress) -> None:
-        """Bring the bytes over; returns once the board has found them good."""
+        `older` lets one pass that is older than what runs.
+        """
         ...
 
     async def boot(self) -> FirmwareVersion:
@@ -84,7 +86,7 @@ class Board(Protocol):
 
 
 async def update(board: Board, data: bytes, progress: Progress) -> FirmwareVersion:
-    """Enter, send, boot, confirm: what runs afterwards. Raises DeviceRefused when the board went back."""
+    """Send, boot, confirm: what runs afterwards. Raises DeviceRefused when the board went back."""
     try:
         image = parse(data)
     except ImageError as error:
@@ -92,17 +94,16 @@ async def update(board: Board, data: bytes, progress: Progress) -> FirmwareVersi
     before = await board.firmware()
     if not before.confirmed:
         raise DeviceRefused(board.name, f"{before} must be confirmed first, or go back by itself")
-    await board.enter(older=image.version < before.version)
-    await board.send(data, progress)
+    await board.send(data, older=image.version < before.version, progress=progress)
     after = await board.boot()
-    if after.version != image.version:
+    if after.version != image.version or after.confirmed:
         raise DeviceRefused(board.name, f"it went back to {after}: {_dotted(image)} did not start")
     await board.confirm()
     return await board.firmware()
 
 
 async def transfer(lease: Lease, device: str, data: bytes, progress: Progress) -> None:
-    """Bring `data` over a leased line by XMODEM-1k. Raises DeviceRefused with why the other end gave up, LineLost."""
+    """Bring `data` over a leased line by XMODEM-1k. Raises UploadFailed, LineLost."""
     sender = Sender(data)
     told = -1
     try:
@@ -116,7 +117,7 @@ async def transfer(lease: Lease, device: str, data: bytes, progress: Progress) -
                 lease.write(out)
     except TransferError as error:
         lease.write(error.farewell)
-        raise DeviceRefused(device, f"the upload failed after {sender.sent} of {len(data)} bytes: {error}") from None
+        raise UploadFailed(device, f"the upload failed after {sender.sent} of {len(data)} bytes: {error}") from None
     except asyncio.CancelledError:
         with contextlib.suppress(LineLost):  # then it hears by itself that nobody sends
             lease.write(GIVE_UP)

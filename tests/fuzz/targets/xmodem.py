@@ -19,8 +19,7 @@ def target(data: bytes) -> None:
         for end in (receiver, sender):
             try:
                 answer = end.heard(data[at : at + 7])
-            except TransferError as error:
-                assert str(error)
+            except TransferError:
                 continue
             assert len(answer) <= 1029
     assert len(receiver.data) <= _BYTES_MAX
