@@ -66,6 +66,11 @@ class RosterAppliedItem(Item):
     body: events.RosterApplied
 
 
+class RulesAppliedItem(Item):
+    kind: Literal["rules.applied"]
+    body: events.RulesApplied
+
+
 class FaceEnrolledItem(Item):
     kind: Literal["face.enrolled"]
     body: events.FaceEnrolled
@@ -99,6 +104,7 @@ TimelineItem = Annotated[
     | CommandProgressItem
     | AgentStartedItem
     | RosterAppliedItem
+    | RulesAppliedItem
     | FaceEnrolledItem
     | FaceErasedItem
     | InputRejectedItem

@@ -131,7 +131,14 @@ def _event(
             result.told.append(Told(station, at, body))
         case wire.AlarmRaised() | wire.AlarmCleared() | wire.CommandProgress():
             result.told.append(Told(station, at, body))
-        case wire.DeviceHealth() | wire.AgentStarted() | wire.InputRejected() | wire.Readings() | None:
+        case (
+            wire.DeviceHealth()
+            | wire.AgentStarted()
+            | wire.RulesApplied()
+            | wire.InputRejected()
+            | wire.Readings()
+            | None
+        ):
             pass
     result.events.append(
         {

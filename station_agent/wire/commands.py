@@ -77,6 +77,7 @@ class Command(Wire):
     station: StationId
     order: Order
     actor: str = Field(min_length=1, max_length=80)
+    confirmer: str | None = Field(default=None, min_length=1, max_length=80, description="the second person, if asked")
     reason: Reason
     issued_at: UtcTime
     expires_at: UtcTime

@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from station_agent.wire.model import HexKey, MemberId, StationId, UtcTime, Wire
+from station_agent.wire.model import HexKey, MemberId, Name, StationId, UtcTime, Wire
 
 
 class Algorithm(StrEnum):
@@ -39,14 +39,24 @@ class PhoneKey(Wire):
 
 
 class RosterMember(Wire):
+    """`role` is a role of the station's rules (rules.py)."""
+
     id: MemberId
     active: bool = True
     valid_until: UtcTime | None = None
     keys: tuple[PhoneKey, ...] = Field(default=(), max_length=4)
+    role: Name = "member"
+
+
+class RevokedKey(Wire):
+    """A phone key that certificates still vouch for and that opens nothing any more: a phone that was lost."""
+
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="of the 33 bytes that stand in a certificate")
+    until: UtcTime = Field(description="when the last certificate of the key is over; then it need not be here")
 
 
 class Roster(Wire):
-    """The members one station knows. Pseudonyms and keys only: no name, no number, no picture."""
+    """The members one station knows. Pseudonyms and keys only: no name, no number, no picture, no card (rules.py)."""
 
     v: Literal[1] = 1
     kind: Literal["roster"] = "roster"
@@ -55,3 +65,4 @@ class Roster(Wire):
     issued_at: UtcTime
     issuers: tuple[IssuerKey, ...] = Field(max_length=16)
     members: tuple[RosterMember, ...] = Field(max_length=50_000)
+    revoked: tuple[RevokedKey, ...] = Field(default=(), max_length=5000)

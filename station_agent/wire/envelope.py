@@ -86,6 +86,8 @@ class StationState(Wire):
     contact_open: bool | None = None
     clock_trusted: bool = False
     roster_version: int = 0
+    rules_version: int = 0
+    people: int | None = Field(default=None, ge=0, description="inside, as the rules' capacity estimates it")
     spooled: int = Field(default=0, ge=0)  # rows not yet acknowledged
     rejected: int = Field(default=0, ge=0)  # bad inputs counted since the start
     sign_text: str = ""

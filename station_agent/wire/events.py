@@ -7,20 +7,23 @@ from uuid import UUID
 
 from pydantic import Field
 
-from station_agent.wire.kinds import AlarmKind, CommandStatus, Credential, DoorState, Outcome, Reason
+from station_agent.wire.kinds import AlarmKind, CommandStatus, Credential, DoorState, Outcome, Reason, Remark
 from station_agent.wire.model import MemberId, Name, UtcTime, Wire
 
 Text = Annotated[str, Field(max_length=500)]
 
 
 class AccessDecided(Wire):
-    """Somebody asked to enter. `reader` is the device or, for a remote order, the actor."""
+    """Somebody asked to enter. `reader` is the device or, for a remote order, the actor. `person` is the pseudonym
+    of a staff person or a guest (wire/rules.py)."""
 
     attempt: UUID
     credential: Credential
     outcome: Outcome
     reason: Reason
     member: MemberId | None = None
+    person: MemberId | None = None
+    remarks: tuple[Remark, ...] = Field(default=(), max_length=8)
     reader: Text
     detail: Text = ""
 
@@ -74,6 +77,10 @@ class RosterApplied(Wire):
     members: int
 
 
+class RulesApplied(Wire):
+    version: int
+
+
 class FaceEnrolled(Wire):
     """A template was made on the station. The template itself never leaves it."""
 
@@ -120,6 +127,7 @@ EventBody = (
     | CommandProgress
     | AgentStarted
     | RosterApplied
+    | RulesApplied
     | FaceEnrolled
     | FaceErased
     | InputRejected
@@ -136,6 +144,7 @@ KINDS: dict[str, type[EventBody]] = {
     "command.progress": CommandProgress,
     "agent.started": AgentStarted,
     "roster.applied": RosterApplied,
+    "rules.applied": RulesApplied,
     "face.enrolled": FaceEnrolled,
     "face.erased": FaceErased,
     "input.rejected": InputRejected,

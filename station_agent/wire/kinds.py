@@ -27,6 +27,9 @@ class Reason(StrEnum):
 
     MEMBER = "member"
     REMOTE_ORDER = "remote_order"
+    STAFF = "staff"
+    GUEST = "guest"
+    COLD_OPEN = "cold_open"  # extreme cold: whoever asks enters
     # the code
     NOT_A_CODE = "not_a_code"
     CODE_VERSION = "code_version"
@@ -38,6 +41,7 @@ class Reason(StrEnum):
     CERTIFICATE_WRONG = "certificate_wrong"
     CERTIFICATE_EXPIRED = "certificate_expired"
     KEY_UNKNOWN = "key_unknown"
+    KEY_REVOKED = "key_revoked"
     CLOCK_UNTRUSTED = "clock_untrusted"
     # the member
     MEMBER_UNKNOWN = "member_unknown"
@@ -52,10 +56,38 @@ class Reason(StrEnum):
     FACE_AMBIGUOUS = "face_ambiguous"
     CAMERA_SILENT = "camera_silent"
     FACE_ENGINE_SILENT = "face_engine_silent"
+    # the card, the PIN, the guest's code
+    CARD_UNKNOWN = "card_unknown"
+    PIN_UNKNOWN = "pin_unknown"
+    GUEST_CODE_UNKNOWN = "guest_code_unknown"
+    GUEST_CODE_USED = "guest_code_used"
+    NOT_YET_VALID = "not_yet_valid"
+    NO_LONGER_VALID = "no_longer_valid"
+    # the rules
+    ROLE_UNKNOWN = "role_unknown"
+    CREDENTIAL_NOT_ALLOWED = "credential_not_allowed"
+    FACE_NEEDED = "face_needed"  # after the code
+    CODE_NEEDED = "code_needed"  # after the face
+    OUTSIDE_SCHEDULE = "outside_schedule"
+    STATION_CLOSED = "station_closed"
+    STATION_FULL = "station_full"
+    LOCKDOWN = "lockdown"
+    PASSBACK_WAIT = "passback_wait"
+    BUTTON_NOT_NOW = "button_not_now"
+    SECOND_PERSON_NEEDED = "second_person_needed"
     # the station
+    READER_LOCKED_OUT = "reader_locked_out"
     CREDENTIAL_LOCKED_OUT = "credential_locked_out"
     DOOR_OUT_OF_SERVICE = "door_out_of_service"
     LOCK_SILENT = "lock_silent"
+
+
+class Remark(StrEnum):
+    """What a manager should see of an entry that was granted all the same."""
+
+    OTHER_CREDENTIAL = "other_credential"  # the member had just entered by another phone or card
+    OVER_CAPACITY = "over_capacity"
+    TIMES_UNCHECKED = "times_unchecked"  # the clock cannot be believed: schedules and validity were not asked
 
 
 class DoorState(StrEnum):

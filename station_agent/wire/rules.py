@@ -30,7 +30,6 @@ is lost must be taken back without 50,000 members travelling again.
 from __future__ import annotations
 
 import hashlib
-import itertools
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
@@ -170,26 +169,25 @@ class Hashing(Wire):
     n: Literal[4096, 8192, 16384, 32768, 65536] = 16384
 
 
-class _Valid(Wire):
-    not_before: UtcTime | None = None
-    not_after: UtcTime | None = None
-
-
-class Pin(_Valid):
-    """A staff person's code for a keypad."""
+class Pin(Wire):
+    """A staff person's code for a keypad. Valid from `not_before` on, until `not_after`."""
 
     hash: SecretHash
     staff: PersonId
     role: Name
+    not_before: UtcTime | None = None
+    not_after: UtcTime | None = None
 
 
-class Card(_Valid):
+class Card(Wire):
     """A card of a member (role: theirs in the roster unless given) or of a staff person (role needed)."""
 
     hash: SecretHash
     member: MemberId | None = None
     staff: PersonId | None = None
     role: Name | None = None
+    not_before: UtcTime | None = None
+    not_after: UtcTime | None = None
 
     @model_validator(mode="after")
     def _of_one_person(self) -> Self:
@@ -200,7 +198,7 @@ class Card(_Valid):
         return self
 
 
-class Guest(_Valid):
+class Guest(Wire):
     """A code for `uses` entries, given to somebody who is no member."""
 
     hash: SecretHash
@@ -238,12 +236,13 @@ class Rules(Wire):
         for schedule in named:
             if schedule is not None and schedule not in self.schedules:
                 raise ValueError(f"the schedule {schedule!r} is named and not given")
-        credentials = itertools.chain(self.pins, self.cards, self.guests)
-        exempt = self.lockdown.exempt if self.lockdown else ()
-        for role in {*(credential.role for credential in credentials), *exempt} - {None, MEMBER_ROLE}:
+        roles = {pin.role for pin in self.pins} | {guest.role for guest in self.guests}
+        roles |= {card.role for card in self.cards if card.role is not None}
+        roles |= set(self.lockdown.exempt if self.lockdown else ())
+        for role in sorted(roles - {MEMBER_ROLE}):
             if role not in self.roles:
                 raise ValueError(f"the role {role!r} is named and not given")
-        typed = [one.hash for one in (*self.pins, *self.guests)]
+        typed = [pin.hash for pin in self.pins] + [guest.hash for guest in self.guests]
         for hashes, what in ((typed, "PINs or guest codes"), ([card.hash for card in self.cards], "cards")):
             if len(set(hashes)) != len(hashes):
                 raise ValueError(f"two {what} have one hash: give one of them another")

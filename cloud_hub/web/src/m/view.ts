@@ -135,7 +135,7 @@ function noteLines(words: Words, kept: Kept): string[] {
 function visitLines(words: Words, visits: Visit[] | null): HTMLElement[] {
   if (visits === null) return [h("p", { class: "hint" }, words.visitsOffline)];
   if (visits.length === 0) return [h("p", { class: "hint" }, words.noVisits)];
-  const by: Record<string, string> = { code: words.byCode, face: words.byFace, remote: words.byRemote };
+  const by: Record<string, string> = { code: words.byCode, face: words.byFace, card: words.byCard, remote: words.byRemote };
   return visits
     .slice(0, 20)
     .map((visit) =>

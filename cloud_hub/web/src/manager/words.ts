@@ -30,9 +30,15 @@ export function sentenceOf(t: TFunction, item: TimelineItem): Sentence {
   const named = (member?: string | null) => item.member_name ?? member ?? t("event.someone");
   switch (item.kind) {
     case "access.decided": {
-      const { credential, outcome, reason, member, reader, detail } = item.body;
+      const { credential, outcome, reason, member, reader, detail, remarks = [] } = item.body;
       const places = { who: named(member), reason: t(`reason.${reason}`), reader };
-      if (outcome === "granted") return { text: t(`event.granted.${credential}`, places), tone: "good" };
+      if (outcome === "granted") {
+        const cold = reason === "cold_open";
+        const text = cold ? t("event.cold", { credential: t(`credential.${credential}`) }) : t(`event.granted.${credential}`, places);
+        if (remarks.length === 0) return { text, tone: cold ? "info" : "good" };
+        const said = remarks.map((remark) => t(`event.remark.${remark}`)).join("; ");
+        return { text: t("event.remarked", { text, remarks: said }), tone: "warn" };
+      }
       return { text: t(`event.denied.${credential}`, places), tone: "warn", detail };
     }
     case "door.changed": {
@@ -63,6 +69,8 @@ export function sentenceOf(t: TFunction, item: TimelineItem): Sentence {
       return { text: t("event.started", { version: item.body.version, door: t(`door.${item.body.door_found}`) }), tone: "info" };
     case "roster.applied":
       return { text: t("event.roster", { version: item.body.version, count: item.body.members }), tone: "quiet" };
+    case "rules.applied":
+      return { text: t("event.rules", { version: item.body.version }), tone: "quiet" };
     case "face.enrolled":
       return { text: t("event.enrolled", { who: named(item.body.member), until: day(item.body.consent_until) }), tone: "info" };
     case "face.erased":

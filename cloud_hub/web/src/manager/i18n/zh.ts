@@ -1,11 +1,14 @@
 /** The manager's words, Chinese first: `en.ts` has the type of this object, so no key can be missing there. */
-import type { AlarmKind, CommandKind, CommandStatus, Credential, DoorState, Reason } from "../../client";
+import type { AlarmKind, CommandKind, CommandStatus, Credential, DoorState, Reason, Remark } from "../../client";
 import { OCCUPATIONS } from "../../plain/occupations.ts";
 
 /** Why somebody was not let in, as the second half of a sentence. */
 const reason: Record<Reason, string> = {
   member: "会员有效",
   remote_order: "管理员远程指令",
+  staff: "工作人员有效",
+  guest: "访客码有效",
+  cold_open: "极寒开放：任何人都可进入",
   not_a_code: "出示的不是会员码",
   code_version: "会员码版本不受支持",
   code_algorithm: "会员码的签名算法不受支持",
@@ -16,6 +19,7 @@ const reason: Record<Reason, string> = {
   certificate_wrong: "手机密钥的证书不对",
   certificate_expired: "手机密钥的证书已到期（请会员联网打开一次会员码）",
   key_unknown: "驿站不认识这部手机的密钥",
+  key_revoked: "这部手机的密钥已停用",
   clock_untrusted: "驿站时钟还不可信，暂不能验码",
   member_unknown: "不在驿站名册里",
   member_suspended: "会员资格已暂停",
@@ -28,6 +32,24 @@ const reason: Record<Reason, string> = {
   face_ambiguous: "人脸与多位会员相近，无法确定",
   camera_silent: "摄像头没有画面",
   face_engine_silent: "人脸识别程序没有应答",
+  card_unknown: "这张卡没有登记",
+  pin_unknown: "键盘输入的号码不对",
+  guest_code_unknown: "不是这个驿站的访客码",
+  guest_code_used: "访客码的次数已用完",
+  not_yet_valid: "还没到生效时间",
+  no_longer_valid: "已过有效期",
+  role_unknown: "驿站规则里没有这个角色",
+  credential_not_allowed: "这个角色不能用这种方式进入",
+  face_needed: "验码后还要刷脸",
+  code_needed: "刷脸后还要验码",
+  outside_schedule: "不在这个角色的允许时段",
+  station_closed: "不在开放时间",
+  station_full: "站内人数已满",
+  lockdown: "驿站临时封闭",
+  passback_wait: "同一会员刚刚进入过，需稍候",
+  button_not_now: "按了门口按钮，但没有开启极寒开放",
+  second_person_needed: "远程开门需要第二人确认",
+  reader_locked_out: "这个读头上错误尝试过多，请稍后再试",
   credential_locked_out: "尝试次数过多，请稍后再试",
   door_out_of_service: "门暂停使用",
   lock_silent: "门锁没有应答",
@@ -72,7 +94,15 @@ const status: Record<CommandStatus, string> = {
   failed: "没有成功",
 };
 
-const credential: Record<Credential, string> = { code: "扫码", face: "刷脸", remote: "远程" };
+const credential: Record<Credential, string> = {
+  code: "扫码",
+  face: "刷脸",
+  card: "刷卡",
+  pin: "键盘密码",
+  guest: "访客码",
+  button: "门口按钮",
+  remote: "远程",
+};
 
 export const zh = {
   brand: "驿站",
@@ -282,8 +312,24 @@ export const zh = {
   occupation: OCCUPATIONS.zh as Record<string, string>,
   event: {
     someone: "有人",
-    granted: { code: "{{who}}扫码进门，门锁已打开", face: "{{who}}刷脸进门，门锁已打开", remote: "{{reader}} 远程打开了门锁" },
-    denied: { code: "{{who}}扫码没有打开门：{{reason}}", face: "{{who}}刷脸没有打开门：{{reason}}", remote: "远程开门没有执行：{{reason}}" },
+    granted: {
+      code: "{{who}}扫码进门，门锁已打开",
+      face: "{{who}}刷脸进门，门锁已打开",
+      card: "{{who}}刷卡进门，门锁已打开",
+      pin: "{{who}}输入工作码，门锁已打开",
+      guest: "访客码打开了门锁",
+      button: "门口按钮打开了门锁",
+      remote: "{{reader}} 远程打开了门锁",
+    } satisfies Record<Credential, string>,
+    denied: {
+      code: "{{who}}扫码没有打开门：{{reason}}",
+      face: "{{who}}刷脸没有打开门：{{reason}}",
+      card: "{{who}}刷卡没有打开门：{{reason}}",
+      pin: "键盘输入没有打开门：{{reason}}",
+      guest: "访客码没有打开门：{{reason}}",
+      button: "按了门口按钮，门没有打开：{{reason}}",
+      remote: "远程开门没有执行：{{reason}}",
+    } satisfies Record<Credential, string>,
     door: {
       secured: "门已关好锁好",
       released: "门锁打开，等人推门",
@@ -300,7 +346,15 @@ export const zh = {
     deviceOff: "设备 {{device}} 没有应答",
     command: "{{command}}：{{status}}",
     started: "驿站程序已启动（版本 {{version}}），门：{{door}}",
+    cold: "极寒开放：门锁为来人打开（{{credential}}）",
+    remarked: "{{text}}（{{remarks}}）",
+    remark: {
+      other_credential: "同一会员刚用另一部手机或卡进入过",
+      over_capacity: "站内人数已满",
+      times_unchecked: "驿站时钟不可信，没有核对时段",
+    } satisfies Record<Remark, string>,
     roster: "名册更新到第 {{version}} 版，共 {{count}} 人",
+    rules: "规则更新到第 {{version}} 版",
     enrolled: "{{who}}录入了人脸，同意有效至 {{until}}",
     erased: "{{who}}的人脸已删除（{{count}} 份特征）",
     rejected: "收到 {{count}} 次无效输入（来自 {{source}}）：{{reason}}",
