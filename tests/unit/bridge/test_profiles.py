@@ -1,5 +1,6 @@
 """Device profiles: strict, with every mistake named; decoding and merging of points."""
 
+import re
 import struct
 from pathlib import Path
 
@@ -7,10 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firmware_bridge.points import Point, WriteFunction
-from firmware_bridge.profiles import ProfileError, load
+from firmware_bridge.points import Point, Write, WriteFunction
+from firmware_bridge.profiles import DeviceKind, DeviceProfile, Factory, Hole, ProfileError, Relays, Timing, load
 
-PROFILES = Path(__file__).parents[3] / "config" / "devices"
+ROOT = Path(__file__).parents[3]
+PROFILES = ROOT / "config" / "devices"
+PAGE = (ROOT / "docs" / "adding-a-driver.md").read_text(encoding="utf-8").split("## A new protocol")[0]
 
 HEAD = """
 vendor = "V"
@@ -234,3 +237,22 @@ def test_a_field_of_bits_is_read_and_altered_where_it_is(words, one, other, data
     assert it.decode(written) == value
     rest = ~(((1 << last - first + 1) - 1) << first)
     assert (written[0] << 16 | written[1]) & rest == (words[0] << 16 | words[1]) & rest
+
+
+@pytest.mark.parametrize("table", [DeviceProfile, Factory, Timing, Relays, Hole, Point, Write])
+def test_every_key_of_a_profile_has_its_words_on_the_page(table):
+    for key in table.model_fields:
+        assert f"`{key}`" in PAGE or f"{key} = " in PAGE, key
+
+
+def test_every_kind_of_device_and_function_that_writes_is_on_the_page():
+    for word in (*DeviceKind, *WriteFunction):
+        assert f"`{word.value}`" in PAGE, word
+
+
+def test_the_examples_of_the_page_are_a_profile(tmp_path):
+    (tmp_path / "acme.toml").write_text("\n".join(re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)))
+    profile = load(tmp_path, "acme")
+    assert [point.name for point in profile.points] == ["co2", "mode", "filter_dirty", "target"]
+    assert profile.controls["target"].encode(21.5) == (215,)
+    assert profile.controls["mode"].control_range.words == ("off", "cool", "heat")
