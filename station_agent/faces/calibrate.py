@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from station_agent.faces.match import Gallery, unit
+from station_agent.faces.match import Gallery
 
 FPIR_TARGET = 1e-3
 """Of a thousand strangers who try, one may be taken for somebody (before margin and the agreement of frames)."""
@@ -77,7 +77,7 @@ def cross_scores(enrolled: Gallery) -> Histogram:
     """How often each cosine occurs between templates of different people, in BINS bins over -1..1. Each pair is counted
     once. Exact but for the width of a bin: the upper edge stands for all in it.
     """
-    rows = unit(enrolled.templates).astype(np.float32) if enrolled.people else np.zeros((0, 1), np.float32)
+    rows = enrolled.directions.astype(np.float32)
     counts = np.zeros(BINS, dtype=np.int64)
     for start in range(0, len(rows), BLOCK):
         block = slice(start, start + BLOCK)

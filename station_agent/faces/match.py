@@ -21,6 +21,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from itertools import combinations
 from typing import assert_never, cast
 
@@ -75,7 +76,7 @@ STRICT = Policy(
     templates_differ_min=0.03,
 )
 """access.md, for `face-recognition` (dlib), which confuses strangers easily. Templates may lie as far apart as those
-whom we would still mix up with somebody at the limit: they are meant to differ, and an operator watches who is there."""
+whom we would still mix up with somebody at the limit: they are meant to differ, and an operator looks on."""
 
 
 def calibrated(threshold: float, verify: float) -> Policy:
@@ -103,6 +104,16 @@ class Gallery:
     people: tuple[str, ...] = ()
     owner: NDArray[np.intp] = field(default_factory=lambda: np.zeros(0, dtype=np.intp), repr=False)
     templates: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)), repr=False)
+
+    @cached_property
+    def directions(self) -> NDArray[np.float64]:
+        """`templates` at length 1; made once, which is most of what a search costs."""
+        return unit(self.templates)
+
+    @cached_property
+    def firsts(self) -> NDArray[np.intp]:
+        """The row where each person's templates begin."""
+        return np.nonzero(np.diff(self.owner, prepend=-1))[0]
 
 
 @dataclass(frozen=True)
@@ -214,9 +225,11 @@ def unit(rows: Distances) -> Distances:
 
 def person_distances(frames: Sequence[Embedding], enrolled: Gallery, metric: Metric) -> Distances:
     """(frames, people): from each frame to each person's nearest template."""
-    to_templates = distances(np.stack(frames), enrolled.templates, metric)
-    (firsts,) = np.nonzero(np.diff(enrolled.owner, prepend=-1))
-    return np.minimum.reduceat(to_templates, firsts, axis=1)
+    if metric is Metric.COSINE:
+        to_templates = 1 - unit(np.stack(frames)) @ enrolled.directions.T
+    else:
+        to_templates = distances(np.stack(frames), enrolled.templates, metric)
+    return np.minimum.reduceat(to_templates, enrolled.firsts, axis=1)
 
 
 def lookalike(embeddings: Sequence[Embedding], enrolled: Gallery, member: str, policy: Policy) -> bool:

@@ -4,6 +4,9 @@
 
 It looks only while somebody asked for it (the face button, an enrolment order). A member here is only what was
 enrolled: whether that member may enter is `access.decide`'s to say.
+
+With a model pack the thresholds are the station's own (calibrate.py). They are made anew whenever the set of templates
+changes (start, enrolment, erasure, end of a consent) and put in force together with it; nothing reads them from disk.
 """
 
 from __future__ import annotations
@@ -19,10 +22,20 @@ from functools import partial
 from typing import Protocol, TypeVar
 
 from station_agent.clock import Clock
-from station_agent.faces import gates
+from station_agent.faces import calibrate, gates
 from station_agent.faces.engine import ENGINES, Embedding, Picture
 from station_agent.faces.evidence import Evidence
-from station_agent.faces.match import STRICT, Gallery, Match, Policy, gallery, lookalike, one_person
+from station_agent.faces.match import (
+    STRICT,
+    Gallery,
+    Match,
+    Policy,
+    calibrated,
+    gallery,
+    lookalike,
+    one_person,
+)
+from station_agent.faces.packs import Pack
 from station_agent.faces.pipe import NotAFrame
 from station_agent.faces.templates import Loaded, TemplateStore, TemplatesUnusable
 from station_agent.faces.worker import FaceWorker, WorkerTrouble
@@ -102,8 +115,9 @@ class _Candidate:
 
 
 class FaceService:
-    """`people_max` can only lower the policy's own limit. `on_expired(member, templates)` is told of every erasure
-    that the end of a consent caused. One identify or enrol at a time; a second one waits within its own deadline.
+    """`engine` is a row of ENGINES; `pack` the model pack of one that needs it. `people_max` can only lower the
+    policy's own limit. `on_expired(member, templates)` is told of every erasure that the end of a consent caused,
+    `on_calibrated` of new thresholds. One look at a time; a second one waits within its own deadline.
     """
 
     def __init__(
@@ -112,13 +126,22 @@ class FaceService:
         clock: Clock,
         *,
         engine: str = "dlib",
-        people_max: int = STRICT.people_max,
+        pack: Pack | None = None,
+        people_max: int | None = None,
         on_expired: Callable[[str, int], None] = lambda member, templates: None,
+        on_calibrated: Callable[[calibrate.Calibration], None] = lambda calibration: None,
         worker: FaceWorker | None = None,
     ) -> None:
-        self.worker = worker or FaceWorker(ENGINES[engine])
+        arguments = () if pack is None else (str(pack.folder), pack.digest)
+        self.worker = worker or FaceWorker(ENGINES[engine], *arguments)
         self.policy: Policy = STRICT
-        self.people_max = min(people_max, STRICT.people_max)
+        self.calibration: calibrate.Calibration | None = None
+        if pack is not None:  # as long as nobody is loaded
+            self.policy = calibrated(pack.manifest.threshold.start, pack.manifest.threshold.floor)
+        self.people_max = min(people_max or self.policy.people_max, self.policy.people_max)
+        self._pack = pack
+        self._on_calibrated = on_calibrated
+        self._searched: tuple[Loaded, datetime, Gallery] | None = None
         self._store = store
         self._clock = clock
         self._on_expired = on_expired
@@ -151,6 +174,19 @@ class FaceService:
 
         Raises what `frames` raises (CameraSilent). It closes `frames`.
         """
+        return await self._attempt(frames, deadline_s, None)
+
+    async def verify(
+        self, member: str, frames: AsyncIterator[Frame], deadline_s: float = IDENTIFY_DEADLINE_S
+    ) -> Identified | NotIdentified:
+        """Whether `member`, whose code was valid, stands before the camera: one comparison, so a lower threshold. Else
+        as identify().
+        """
+        return await self._attempt(frames, deadline_s, member)
+
+    async def _attempt(
+        self, frames: AsyncIterator[Frame], deadline_s: float, member: str | None
+    ) -> Identified | NotIdentified:
         evidence = Evidence()
         pictures = 0
         try:
@@ -160,10 +196,13 @@ class FaceService:
                 enrolled = self._enrolled(self._loaded)
                 if not enrolled.people:
                     return NotIdentified(Reason.FACE_UNKNOWN, "nobody's face is enrolled at this station")
+                if member is not None and member not in enrolled.people:
+                    return NotIdentified(Reason.FACE_UNKNOWN, "the member's face is not enrolled at this station")
+                policy = self.policy  # the one that was made for these templates
                 async for frame in frames:
                     pictures += 1
-                    evidence = evidence.add(await self.worker.look(frame.rgb), frame.mono_s, self.policy)
-                    found = evidence.decide(enrolled, self.policy)
+                    evidence = evidence.add(await self.worker.look(frame.rgb), frame.mono_s, policy)
+                    found = evidence.decide(enrolled, policy, member)
                     if isinstance(found, Match):
                         return Identified(found.member, found.distance, found.margin, found.frames)
                     if evidence.exhausted:
@@ -177,7 +216,7 @@ class FaceService:
             return NotIdentified(Reason.FACE_ENGINE_SILENT, str(trouble))
         except NotAFrame as error:
             return NotIdentified(Reason.CAMERA_SILENT, str(error))
-        found = evidence.decide(enrolled, self.policy)
+        found = evidence.decide(enrolled, policy, member)
         assert not isinstance(found, Match)
         return NotIdentified(found.reason, found.detail)
 
@@ -252,13 +291,18 @@ class FaceService:
         return self._loaded
 
     def _enrolled(self, loaded: Loaded) -> Gallery:
-        """The templates that may be matched now: this engine's, with a consent that holds."""
+        """The templates that may be matched now: this engine's, with a consent that holds. Kept until one ends."""
         now = self._clock.now()
-        return gallery(
-            (template.member, template.embedding)
-            for template in loaded.templates
-            if template.expires_at > now and template.engine == self.worker.engine_name
-        )
+        if self._searched is not None:
+            of, until, enrolled = self._searched
+            if of is loaded and now < until:
+                return enrolled
+        name = self.worker.engine_name
+        valid = [row for row in loaded.templates if row.expires_at > now and row.engine == name]
+        enrolled = gallery((row.member, row.embedding) for row in valid)
+        if valid:
+            self._searched = loaded, min(row.expires_at for row in valid), enrolled
+        return enrolled
 
     async def _keep_to_consent(self) -> None:
         while True:
@@ -289,9 +333,39 @@ class FaceService:
             return result
 
     async def _load(self) -> None:
-        self._loaded = await asyncio.to_thread(self._store.load)
-        for sentence in self._loaded.damaged:
+        loaded = await asyncio.to_thread(self._store.load)
+        for sentence in loaded.damaged:
             log.error("%s", sentence)
+        if self._pack is not None:
+            self._calibrated(await asyncio.to_thread(_calibration, loaded, self._pack))
+        self._loaded = loaded
+
+    def _calibrated(self, calibration: calibrate.Calibration) -> None:
+        self.policy = calibrated(calibration.threshold, calibration.verify)
+        if calibration != self.calibration:
+            self.calibration = calibration
+            log.info(
+                "faces: %d people with %d templates; threshold %.3f (%s), 1:1 %.3f",
+                calibration.people,
+                calibration.templates,
+                calibration.threshold,
+                "calibrated" if calibration.fitted else "the pack's, too few people to calibrate",
+                calibration.verify,
+            )
+            self._on_calibrated(calibration)
+
+
+def _bounds(pack: Pack) -> calibrate.Bounds:
+    row = pack.manifest.threshold
+    return calibrate.Bounds(row.floor, row.start, row.verify_floor)
+
+
+def _calibration(loaded: Loaded, pack: Pack) -> calibrate.Calibration:
+    """Takes up to 2 s for 2,000 people: call it in a thread."""
+    own = [row for row in loaded.templates if row.engine == pack.manifest.space]
+    if foreign := len(loaded.templates) - len(own):
+        log.warning("%d face templates are of another model and match nobody: enrol these members again", foreign)
+    return calibrate.calibrate(gallery((row.member, row.embedding) for row in own), _bounds(pack))
 
 
 def _closing(frames: AsyncIterator[Frame]) -> AsyncExitStack:
