@@ -2,12 +2,15 @@
 
 import asyncio
 import json
+import random
 import subprocess
 import sys
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 pytestmark = pytest.mark.contract
 
@@ -184,3 +187,42 @@ async def test_only_a_device_that_can_shows_itself(tmp_path):
         status, out, err = await bridge("identify", "alpha_sign", url, *size)
     assert (status, err) == (0, "")
     assert "device" in out
+
+
+@pytest.fixture
+def signer(tmp_path):
+    """A private and a public key as files."""
+    key = Ed25519PrivateKey.generate()
+    private, public = tmp_path / "signer.pem", tmp_path / "signer.pub"
+    private.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    public.write_bytes(key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    return private, public
+
+
+async def test_a_firmware_is_signed_and_brought_to_a_board(tmp_path, signer):
+    private, public = signer
+    firmware = tmp_path / "app.bin"
+    firmware.write_bytes(random.Random(1).randbytes(3000))
+    status, out, err = await bridge("image", firmware, "--version", "9.1.2", "--key", private, "--json")
+    assert (status, json.loads(out)["version"]) == (0, "9.1.2"), err
+    async with simulation_of("door_board", tmp_path) as (url, _, _):
+        line = (url, tmp_path / "app.img", "--baud", 38400, "--json")
+        status, out, err = await bridge("flash", *line, "--key", public, "--dry-run")
+        assert (status, json.loads(out)["after"]) == (0, None), err
+        status, out, err = await bridge("flash", *line, "--key", public)
+        assert (status, json.loads(out)["after"]) == (0, "9.1.2"), err
+        status, _, err = await bridge("image", firmware, "--version", "9.1.1", "--key", private)
+        status, _, err = await bridge("flash", *line, "--key", public)
+        assert (status, "needs --allow-downgrade" in err) == (1, True)
+
+
+async def test_an_image_that_nobody_trusted_signed_is_not_sent(tmp_path, signer):
+    private, _ = signer
+    stranger = Ed25519PrivateKey.generate().public_key()
+    (tmp_path / "other.pub").write_bytes(stranger.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    (tmp_path / "app.bin").write_bytes(b"firmware")
+    await bridge("image", tmp_path / "app.bin", "--version", "1.0.0", "--key", private)
+    status, _, err = await bridge("flash", "/dev/none", tmp_path / "app.img", "--key", tmp_path / "other.pub")
+    assert (status, "none of the 1 trusted keys signed it" in err) == (2, True)
+    status, _, err = await bridge("flash", "/dev/none", tmp_path / "app.bin", "--key", tmp_path / "other.pub")
+    assert (status, "are no image" in err) == (2, True)
