@@ -21,7 +21,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from cloud_hub.keys import write_secret
+from cloud_hub.secret_files import write_secret
 from cloud_hub.settings import BadSettings
 from cloud_hub.supervisor import Transient
 from station_agent.wire.topics import Down, Up, down, subject, up

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from rich.console import Console
 from rich.table import Table
 
-from cloud_hub import audit_cli
+from cloud_hub import audit_cli, issuer_cli
 from cloud_hub.settings import DIST, STATIONS, BadSettings, Settings
 from cloud_hub.storage.migrate import NewerSchema
 from cloud_hub.users.models import Role
@@ -25,6 +25,7 @@ stations_app = typer.Typer(help="The stations that the hub knows.", no_args_is_h
 app.add_typer(users_app, name="users")
 app.add_typer(stations_app, name="stations")
 app.add_typer(audit_cli.app, name="audit")
+app.add_typer(issuer_cli.app, name="issuer")
 
 DataOption = Annotated[Path, typer.Option("--data", envvar="YIZHAN_DATA", help="Where the hub keeps everything.")]
 

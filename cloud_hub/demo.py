@@ -23,8 +23,8 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from cloud_hub.codes.models import NewPhoneKey
 from cloud_hub.hub import Hub
-from cloud_hub.keys import write_secret
 from cloud_hub.members.models import Occupation
+from cloud_hub.secret_files import write_secret
 from cloud_hub.settings import DEMO_STATIONS, BadSettings
 from cloud_hub.storage.schema import members, phone_keys, users
 from cloud_hub.users.models import Role

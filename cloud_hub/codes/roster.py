@@ -10,13 +10,13 @@ import asyncio
 import contextlib
 import hashlib
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
 from cloud_hub.clock import Clock
 from cloud_hub.downlink import Downlink
-from cloud_hub.keys import ISSUER_KID, Keys
+from cloud_hub.keys import Keys
 from cloud_hub.storage.bulk import upsert
 from cloud_hub.storage.database import Database
 from cloud_hub.storage.schema import members, phone_keys, rosters, stations
@@ -26,17 +26,15 @@ from station_agent.wire.topics import Down
 
 RENEWED_AFTER = timedelta(days=1)
 _LOOK_EVERY_S = 600.0
+_ISSUERS_LOOK_EVERY_S = 5.0  # an issuer key that was stolen is withdrawn on the command line, beside this process
 _PUSH_AGAIN_S = 1.0  # time for a station to apply what it was sent, before it is sent again
 
 
-def contents(connection: sa.Connection, keys: Keys, now: datetime) -> tuple[IssuerKey, tuple[RosterMember, ...]]:
+def contents(
+    connection: sa.Connection, keys: Keys, now: datetime
+) -> tuple[tuple[IssuerKey, ...], tuple[RosterMember, ...]]:
     """What every station's roster says now."""
-    issuer = IssuerKey(
-        kid=ISSUER_KID,
-        algorithm=Algorithm.ED25519,
-        public=keys.issuer.public_key().public_bytes_raw().hex(),
-        not_after=datetime(now.year + 2, 1, 1, tzinfo=UTC),
-    )
+    issuers = keys.issuers.known(now)
     phones: dict[str, list[PhoneKey]] = {}
     query = phone_keys.select().where(phone_keys.c.not_after > now).order_by(phone_keys.c.member, phone_keys.c.public)
     for row in connection.execute(query):
@@ -46,13 +44,13 @@ def contents(connection: sa.Connection, keys: Keys, now: datetime) -> tuple[Issu
         RosterMember(id=row.id, active=row.active, valid_until=row.valid_until, keys=tuple(phones.get(row.id, ())))
         for row in connection.execute(members.select().order_by(members.c.id))
     )
-    return issuer, known
+    return issuers, known
 
 
-def digest(issuer: IssuerKey, known: Sequence[RosterMember]) -> str:
-    text = hashlib.sha256(issuer.model_dump_json().encode())
-    for member in known:
-        text.update(b"\n" + member.model_dump_json().encode())
+def digest(issuers: Sequence[IssuerKey], known: Sequence[RosterMember]) -> str:
+    text = hashlib.sha256()
+    for row in (*issuers, *known):
+        text.update(row.model_dump_json().encode() + b"\n")
     return text.hexdigest()
 
 
@@ -72,6 +70,7 @@ class RosterService:
         self._pushed_s: dict[str, float] = {}
         self._stale = True
         self._renewed_s = 0.0
+        self._issuers_seen = keys.issuers.stamp
         self._wake = asyncio.Event()
 
     def changed(self) -> None:
@@ -92,6 +91,9 @@ class RosterService:
     async def run(self) -> None:
         while True:
             self._wake.clear()
+            if self._issuers_seen != self._keys.issuers.stamp:
+                self._issuers_seen = self._keys.issuers.stamp
+                self._stale = True
             if self._stale:
                 self._stale = False
                 await self._renew()
@@ -102,7 +104,7 @@ class RosterService:
             if now_s - self._renewed_s > _LOOK_EVERY_S:
                 self._stale = True
                 continue
-            next_s = min(self._due_s.values(), default=now_s + _LOOK_EVERY_S)
+            next_s = min([now_s + _ISSUERS_LOOK_EVERY_S, *self._due_s.values()])
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(max(next_s - now_s, 0.0)):
                     await self._wake.wait()
@@ -133,11 +135,11 @@ class RosterService:
     async def _push(self, station: str) -> None:
         def build(connection: sa.Connection) -> bytes | None:
             row = connection.execute(rosters.select().where(rosters.c.station == station)).one()
-            issuer, known = contents(connection, self._keys, self._clock.now())
-            if digest(issuer, known) != row.digest:
+            issuers, known = contents(connection, self._keys, self._clock.now())
+            if digest(issuers, known) != row.digest:
                 return None  # it changed in this moment; another version is about to be made
             roster = Roster(
-                station=station, version=row.version, issued_at=row.issued_at, issuers=(issuer,), members=known
+                station=station, version=row.version, issued_at=row.issued_at, issuers=issuers, members=known
             )
             return sign("document", roster.model_dump_json(), self._keys.hub)
 

@@ -10,8 +10,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from cloud_hub import audit
 from cloud_hub.clock import Clock
+from cloud_hub.codes.issuers import CERTIFICATE_LIFETIME
 from cloud_hub.codes.models import DemoMember, NewPhoneKey, PhoneKeyCertificate, PhoneMember, PhoneTicket, Visit, Visits
-from cloud_hub.keys import ISSUER_KID, Keys
+from cloud_hub.keys import Keys
 from cloud_hub.members.models import Occupation
 from cloud_hub.problems import Problem
 from cloud_hub.storage.database import Database
@@ -23,7 +24,6 @@ from station_agent.wire.kinds import Credential
 
 TICKET_LIFETIME = timedelta(seconds=60)
 PHONE_LIFETIME = timedelta(days=30)
-CERTIFICATE_LIFETIME = timedelta(days=14)
 KEYS_MAX = 4  # as many as a roster holds for one member: phones that people really use
 VISITS_SHOWN = 100
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -102,7 +102,8 @@ class CodeService:
             raise Problem(422, "not-a-key", f"public is not the 33 bytes of an {new.algorithm} key (see /docs).")
         now = self._clock.now()
         day = (now + CERTIFICATE_LIFETIME - _EPOCH).days
-        certificate = membership_code.certify(self._keys.issuer, ISSUER_KID, member, public, day)
+        issuer = self._keys.issuers.current(now)
+        certificate = membership_code.certify(issuer.key, issuer.kid, member, public, day)
         kid = membership_code.public_kid(public)
         key = phone_keys.c
 
