@@ -41,9 +41,9 @@ SENSORS = (
 WASTE_GOAL = 1.15
 SHARED = ("lock", *["xy_md02"] * 7)
 SENSOR_TIMEOUT_S = 0.3  # config/devices/xy_md02.toml
-PERIOD_S = 2.0
-LEARN_S = 9.0
-BETWEEN_S_MEAN = 0.12
+PERIOD_S, PERIOD_S_QUICK = 2.0, 1.0
+LEARN_PERIODS = 4.5
+BETWEEN_S_MEAN, BETWEEN_S_MEAN_QUICK = 0.12, 0.09
 HARM_GOAL = 2.0
 SCENARIOS = (
     ("one mute", "mute 8 1", "mute 8 0"),
@@ -108,7 +108,10 @@ async def running_bridge(line: LineConfig, devices: dict[str, DeviceConfig]) -> 
 
 
 async def run(quick: bool) -> list[Row]:
-    return [*await _efficiency(10 if quick else 100), *await _isolation(45 if quick else 500)]
+    efficiency = await _efficiency(10 if quick else 100)
+    if quick:
+        return [*efficiency, *await _isolation(45, PERIOD_S_QUICK, BETWEEN_S_MEAN_QUICK)]
+    return [*efficiency, *await _isolation(500, PERIOD_S, BETWEEN_S_MEAN)]
 
 
 async def _efficiency(cycles: int) -> list[Row]:
@@ -145,7 +148,7 @@ async def _efficiency(cycles: int) -> list[Row]:
     ]
 
 
-async def _isolation(count: int) -> list[Row]:
+async def _isolation(count: int, period_s: float, between_s: float) -> list[Row]:
     async with running_units(*SHARED) as units:
         line = LineConfig(url=units.path, baud=BAUD)
         devices = {
@@ -155,22 +158,22 @@ async def _isolation(count: int) -> list[Row]:
         }
         for unit in range(2, len(SHARED) + 1):
             devices[f"sensor_{unit}"] = DeviceConfig(
-                driver="modbus_sensor", line="line", profile="xy_md02", address=unit, options={"period_s": PERIOD_S}
+                driver="modbus_sensor", line="line", profile="xy_md02", address=unit, options={"period_s": period_s}
             )
         async with running_bridge(line, devices) as bridge:
             # Some cycles of the sensors, in which the bus learns how long each takes.
-            await asyncio.sleep(LEARN_S)
-            healthy, rows = await _lock_transactions(bridge, count, "healthy line")
+            await asyncio.sleep(LEARN_PERIODS * period_s)
+            healthy, rows = await _lock_transactions(bridge, count, between_s, "healthy line")
             for name, begin, end in SCENARIOS:
                 await units.say(begin)
-                p99_ms, more = await _lock_transactions(bridge, count, name)
+                p99_ms, more = await _lock_transactions(bridge, count, between_s, name)
                 await units.say(end)
                 rows += more
                 rows.append(Row("bus", f"lock p99 over the healthy line's, {name}", p99_ms / healthy, "x", HARM_GOAL))
     return rows
 
 
-async def _lock_transactions(bridge: Bridge, count: int, name: str) -> tuple[float, list[Row]]:
+async def _lock_transactions(bridge: Bridge, count: int, between_s: float, name: str) -> tuple[float, list[Row]]:
     """Milliseconds from asking to the acknowledgement, at `count` random moments."""
     rng = random.Random(name)
     lock = bridge.lock("lock")
@@ -189,7 +192,7 @@ async def _lock_transactions(bridge: Bridge, count: int, name: str) -> tuple[flo
     async with asyncio.TaskGroup() as tasks:
         for _ in range(count):
             tasks.create_task(one())
-            await asyncio.sleep(rng.expovariate(1 / BETWEEN_S_MEAN))
+            await asyncio.sleep(rng.expovariate(1 / between_s))
     p99_ms = quantile(took, 0.99)
     return p99_ms, [
         Row("bus", f"lock transaction median, {name}", quantile(took, 0.5), "ms", samples=tuple(took)),
