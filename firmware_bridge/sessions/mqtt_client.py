@@ -223,8 +223,7 @@ class MqttConnection:
             self._end("closed at once")
             return
         found.setblocking(False)
-        if not isinstance(found, ssl.SSLSocket):
-            found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         client.on_socket_close = self._on_socket_close
         client.on_socket_register_write = self._on_want_write
         client.on_socket_unregister_write = self._on_written

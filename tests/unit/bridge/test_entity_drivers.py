@@ -185,6 +185,16 @@ def test_a_jam_refuses_and_is_told_and_untold(on_node):
     on_node(scenario, EntityLockOptions(), STRIKE)
 
 
+def test_a_lock_that_was_jammed_is_asked_again_and_judged_by_what_it_says_now(on_node):
+    async def scenario(node, lock, events):
+        node.say(STRIKE, LockState.JAMMED)
+        node.answers = lambda entity, value: [(0.5, LockState.UNLOCKED)]
+        await lock.release(60.0)
+        node.answers = lambda entity, value: [(0.01, value)]
+
+    on_node(scenario, EntityLockOptions(), STRIKE)
+
+
 def test_a_lock_that_assumes_its_state_is_refused(on_node):
     async def scenario(node, lock, events):
         with pytest.raises(DeviceRefused, match="only assumes its state"):
