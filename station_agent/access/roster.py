@@ -46,7 +46,11 @@ class HeldRoster:
 
 def read_signed(payload: bytes, keys: Mapping[str, Ed25519PublicKey], station: str, held: int) -> Roster:
     """A roster that may be applied over version `held` (0: none). Raises Forged, RosterRefused, RosterHeld."""
-    body = open_signed("document", payload, keys)
+    return read(open_signed("document", payload, keys), station, held)
+
+
+def read(body: str, station: str, held: int) -> Roster:
+    """As read_signed(), of a body whose signature was checked."""
     try:
         roster = Roster.model_validate_json(body)
     except ValidationError as error:

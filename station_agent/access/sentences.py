@@ -44,6 +44,8 @@ SENTENCES: dict[Reason, Sentence] = {
     Reason.SEVERAL_FACES: Sentence("请一人面对镜头", "One person at a time, please"),
     Reason.FACE_UNKNOWN: Sentence("未认出,请亮码", "Not recognised; show your code"),
     Reason.FACE_AMBIGUOUS: Sentence("难确认,请亮码", "Not sure who you are; show your code"),
+    Reason.FACE_NOT_LIVE: Sentence("不似真人,请亮码", "Not surely a living person; show your code"),
+    Reason.CHALLENGE_MISSED: Sentence("未见动作,请重试", "The movement was not seen; try again, or show your code"),
     Reason.CAMERA_SILENT: Sentence("镜头故障,请亮码", "The camera does not answer; show your code"),
     Reason.FACE_ENGINE_SILENT: Sentence("刷脸故障,请亮码", "Faces do not work at this moment; show your code"),
     Reason.CARD_UNKNOWN: Sentence("卡未登记,请亮码", "This card is not known here; show your code"),

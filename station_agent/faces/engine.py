@@ -47,7 +47,8 @@ class Face:
     standard deviation. `turned` is how far the nose tip lies off the middle of the eyes, in distances between the eyes:
     0 when looking straight into the camera. What only some engines see is None where it is not seen: `nodded` is where
     the nose tip lies between the line of the eyes (0) and the mouth (1), `tilted` the slope of the eyes in degrees,
-    `landmarks` the eyes, nose tip and mouth corners in pixels of the frame, each pair image-left first.
+    `landmarks` the eyes, nose tip and mouth corners in pixels of the frame, each pair image-left first, `live` the
+    passive models' mean probability of a living face.
     The embedding is personal data: no repr shows it.
     """
 
@@ -60,6 +61,7 @@ class Face:
     nodded: float | None = None
     tilted: float | None = None
     landmarks: tuple[tuple[float, float], ...] | None = None
+    live: float | None = None
 
 
 @dataclass(frozen=True)

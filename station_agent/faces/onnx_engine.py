@@ -15,7 +15,7 @@ import onnxruntime
 from numpy.typing import NDArray
 from PIL import Image
 
-from station_agent.faces import align, measures, packs, yunet
+from station_agent.faces import align, measures, minifas, packs, yunet
 from station_agent.faces.engine import Box, Embedding, Face, Picture
 from station_agent.faces.manifest import Model, PackRefused
 
@@ -40,6 +40,7 @@ class OnnxEngine:
         self._manifest = manifest = packs.opened(where, digest)
         self._detector = Network(where, manifest.detector)
         self._embedder = Network(where, manifest.embedder)
+        self._liveness = [(row, Network(where, row)) for row in manifest.liveness]
         self.name = manifest.space
         self._side_px = self._detector.input_side_px()
         if missing := set(yunet.OUTPUTS) - set(self._detector.outputs):
@@ -88,7 +89,17 @@ class OnnxEngine:
             nodded=align.nodded(landmarks),
             tilted=align.tilted(landmarks),
             landmarks=landmarks,
+            live=self._live(rgb, self._found[box]),
         )
+
+    def _live(self, rgb: Picture, found: yunet.Found) -> float | None:
+        """None without liveness models."""
+        scores = []
+        for row, network in self._liveness:
+            where = found.left, found.top, found.width, found.height
+            (output,) = network.run(minifas.surroundings(rgb, *where, row.crop, row.side_px)).values()
+            scores.append(minifas.probability(output, row.live))
+        return sum(scores) / len(scores) if scores else None
 
     def chip(self, rgb: Picture, landmarks: tuple[align.Point, ...]) -> Picture:
         """The face upright, as the embedder wants it. A face without extent gives a grey one."""

@@ -1,13 +1,13 @@
 """What comes from the hub and what goes to it, sorted by leaf; the link's listener.
 
-ack      -> outbox        command -> orders        document -> roster
+ack -> outbox        command -> orders        document -> by its kind: roster, or who takes it (`takers`)
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pydantic import ValidationError
@@ -21,9 +21,10 @@ from station_agent.link.orders import Orders
 from station_agent.telemetry.outbox import Outbox
 from station_agent.telemetry.spool import Spool
 from station_agent.telemetry.store import keep_value
+from station_agent.wire.documents import DocumentRefused, kind_of
 from station_agent.wire.envelope import Eack
 from station_agent.wire.events import RosterApplied
-from station_agent.wire.signed import Forged
+from station_agent.wire.signed import Forged, open_signed
 from station_agent.wire.topics import Down
 
 log = logging.getLogger(__name__)
@@ -59,6 +60,8 @@ class Uplink:
         self.roster: HeldRoster | None = None
         self.on_roster: Callable[[HeldRoster], None] = lambda roster: None
         self.on_link: Callable[[], None] = lambda: None
+        self.takers: dict[str, Callable[[str], Awaitable[None]]] = {}
+        """Kind of a document -> what takes its body; it raises DocumentRefused."""
         self.taking = True
 
     def link_up(self) -> None:
@@ -95,11 +98,16 @@ class Uplink:
         """A large roster takes longer to read than a door may wait, so that happens in a thread."""
         held = self.roster.version if self.roster else 0
         try:
-            roster = await asyncio.to_thread(rosters.read_signed, payload, self._keys, self._station, held)
+            body = await asyncio.to_thread(open_signed, "document", payload, self._keys)
+            taker = self.takers.get(await asyncio.to_thread(kind_of, body))
+            if taker is not None:
+                await taker(body)
+                return
+            roster = await asyncio.to_thread(rosters.read, body, self._station, held)
         except RosterHeld as held_already:
             log.debug("%s", held_already)
             return
-        except (Forged, RosterRefused) as error:
+        except (Forged, RosterRefused, DocumentRefused) as error:
             log.warning("a document is refused: %s", error)
             self._reject("document", str(error))
             return

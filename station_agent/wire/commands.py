@@ -48,11 +48,14 @@ class VideoPush(Wire):
 
 
 class Consent(Wire):
-    """A member's separate consent to one use of their face."""
+    """A member's separate consent to one use of their face. `stations`: which may hold the templates; none named means
+    the one that enrols, and no other.
+    """
 
     given_at: UtcTime
     purpose: Annotated[str, StringConstraints(min_length=2, max_length=200)]
     expires_at: UtcTime
+    stations: Annotated[tuple[StationId, ...], Field(max_length=64)] = ()
 
 
 class FaceEnrol(Wire):

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from enum import StrEnum
 from typing import Literal
+from uuid import UUID
 
-from pydantic import Field
+from pydantic import BaseModel, Field, ValidationError
 
 from station_agent.wire.model import HexKey, MemberId, Name, StationId, UtcTime, Wire
 
@@ -66,3 +67,50 @@ class Roster(Wire):
     issuers: tuple[IssuerKey, ...] = Field(max_length=16)
     members: tuple[RosterMember, ...] = Field(max_length=50_000)
     revoked: tuple[RevokedKey, ...] = Field(default=(), max_length=5000)
+
+
+class Erasure(Wire):
+    """A member's face is to be erased: every template whose consent is older than `asked_at`."""
+
+    id: UUID
+    member: MemberId
+    asked_at: UtcTime
+
+
+class Erasures(Wire):
+    """What one station still has to erase. It has no version: the hub sends it whenever the station is there, until
+    the station has answered each entry with FaceErased, and an entry that was answered changes nothing more.
+    """
+
+    v: Literal[1] = 1
+    kind: Literal["erasures"] = "erasures"
+    station: StationId
+    erasures: tuple[Erasure, ...] = Field(min_length=1, max_length=500)
+
+
+class DocumentRefused(Exception):
+    """A document that is not for here, or not of a form that is known; the message says which."""
+
+
+class _Headed(BaseModel):
+    kind: str
+
+
+def kind_of(body: str) -> str:
+    """Which document a signed text is. Raises DocumentRefused."""
+    try:
+        return _Headed.model_validate_json(body).kind
+    except ValidationError as error:
+        raise DocumentRefused("a document without its kind") from error
+
+
+def read_erasures(body: str, station: str) -> Erasures:
+    """Raises DocumentRefused."""
+    try:
+        document = Erasures.model_validate_json(body)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise DocumentRefused(f"no erasures: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    if document.station != station:
+        raise DocumentRefused(f"erasures of station {document.station}")
+    return document

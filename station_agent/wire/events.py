@@ -90,8 +90,13 @@ class FaceEnrolled(Wire):
 
 
 class FaceErased(Wire):
+    """The receipt: the station holds no template of this member any more, made before now. `erasure` is the entry of
+    the document that asked for it (documents.Erasure); None when a consent ended or an order was given here and now.
+    """
+
     member: MemberId
     templates: int
+    erasure: UUID | None = None
 
 
 class InputRejected(Wire):

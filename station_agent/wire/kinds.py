@@ -54,6 +54,8 @@ class Reason(StrEnum):
     SEVERAL_FACES = "several_faces"
     FACE_UNKNOWN = "face_unknown"
     FACE_AMBIGUOUS = "face_ambiguous"
+    FACE_NOT_LIVE = "face_not_live"  # not surely a living person: a picture, a screen
+    CHALLENGE_MISSED = "challenge_missed"  # the movement that was asked for was not seen
     CAMERA_SILENT = "camera_silent"
     FACE_ENGINE_SILENT = "face_engine_silent"
     # the card, the PIN, the guest's code
@@ -97,13 +99,25 @@ class DoorState(StrEnum):
     HELD_OPEN = "held_open"
     FORCED = "forced"
     JAMMED = "jammed"
-    UNKNOWN = "unknown"  # since the start, until the contact has been read once
+    EMERGENCY = "emergency"  # held released by the fire input, or by a low battery at a fail-safe door
+    OUT_OF_SERVICE = "out_of_service"  # by a manager's order: nobody is let in, whoever is inside can leave
+    UNKNOWN = "unknown"  # the contact has not been read yet, or cannot be read now
 
 
 class AlarmKind(StrEnum):
     DOOR_FORCED = "door_forced"
     DOOR_HELD_OPEN = "door_held_open"
-    DOOR_JAMMED = "door_jammed"
+    DOOR_JAMMED = "door_jammed"  # released, and it resists
+    DOOR_NEVER_OPENED = "door_never_opened"  # granted again and again, and nobody opened: ice, a padlock
+    DOOR_TAMPERED = "door_tampered"
+    DOOR_UNUSABLE = "door_unusable"  # it should be open to members now, and is not
+    DOOR_SELFTEST_FAILED = "door_selftest_failed"
+    EGRESS_STUCK = "egress_stuck"  # the exit button is pressed without end
+    LOCK_FAULT = "lock_fault"  # does not do what it is told
+    LOCK_OFFLINE = "lock_offline"  # does not answer: nobody can be let in
+    FIRE = "fire"
+    POWER_LOST = "power_lost"
+    BATTERY_LOW = "battery_low"
     DEVICE_OFFLINE = "device_offline"
     CLOCK_UNTRUSTED = "clock_untrusted"
     SPOOL_FILLING = "spool_filling"
@@ -112,6 +126,7 @@ class AlarmKind(StrEnum):
 
 class CommandKind(StrEnum):
     DOOR_OPEN = "door.open"
+    DOOR_SERVICE = "door.service"
     SIGN_TEXT = "sign.text"
     CAMERA_PICTURE = "camera.picture"
     VIDEO_PUSH = "video.push"

@@ -228,6 +228,8 @@ export const en: Words = {
     several_faces: "several faces before the camera",
     face_unknown: "the face is not enrolled",
     face_ambiguous: "the face resembles several members",
+    face_not_live: "not surely a living person (perhaps a picture or a screen)",
+    challenge_missed: "the movement that was asked for (turn, look up or down) was not seen",
     camera_silent: "the camera gives no picture",
     face_engine_silent: "the face engine does not answer",
     card_unknown: "this card is not known",

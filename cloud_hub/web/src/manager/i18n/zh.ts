@@ -30,6 +30,8 @@ const reason: Record<Reason, string> = {
   several_faces: "摄像头前有多张人脸",
   face_unknown: "人脸没有录入过",
   face_ambiguous: "人脸与多位会员相近，无法确定",
+  face_not_live: "镜头前不像是真人（可能是照片或屏幕）",
+  challenge_missed: "没有看到要求的动作（转头、抬头或低头）",
   camera_silent: "摄像头没有画面",
   face_engine_silent: "人脸识别程序没有应答",
   card_unknown: "这张卡没有登记",
