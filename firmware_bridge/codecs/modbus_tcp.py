@@ -106,9 +106,10 @@ class RequestParser:
         found: list[tuple[int, int, Request]] = []
         while len(buffer) > HEADER_BYTES:
             length = _length(buffer)
-            size = pdu.request_size(buffer[HEADER_BYTES : HEADER_BYTES + 6])
-            short = size is not None and len(buffer) < HEADER_BYTES + 6
-            if length is None or size is None or (not short and HEADER_BYTES + size != length):
+            head = buffer[HEADER_BYTES : min(length or 0, HEADER_BYTES + 6)]
+            size = pdu.request_size(head) if head else None
+            cut = length is not None and len(buffer) < min(length, HEADER_BYTES + 6)
+            if length is None or size is None or (not cut and HEADER_BYTES + size != length):
                 del buffer[0]
                 self.discarded += 1
                 continue

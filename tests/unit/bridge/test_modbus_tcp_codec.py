@@ -87,6 +87,16 @@ def test_an_echo_that_differs_from_what_was_written_is_an_error():
         modbus.ReplyParser(1, 1, written).feed(other)
 
 
+def test_a_frame_that_is_too_short_for_its_function_is_no_request():
+    # FC16 with four bytes behind it: found by fuzzing, when it was taken for a write of no registers.
+    parser = modbus.RequestParser()
+    frame = bytes.fromhex("0001 0000 0006 02 10 0400 0300")
+    assert parser.feed(frame) == []
+    good = modbus.encode_request(2, 2, HOLDING)
+    assert parser.feed(good) == [(2, 2, HOLDING)]
+    assert parser.discarded == len(frame)
+
+
 @given(noise=st.binary(max_size=2000))
 def test_no_noise_breaks_a_parser(noise):
     device = modbus.RequestParser()
