@@ -52,6 +52,17 @@ class PhoneKeyCertificate(Api):
     not_after: datetime
 
 
+class PhoneKeyRow(Api):
+    """A phone of a member. After `revoked_at` it opens nothing; the row goes when its certificate has ended."""
+
+    public: Public
+    kid: int
+    algorithm: Algorithm
+    created_at: datetime
+    not_after: datetime
+    revoked_at: datetime | None
+
+
 class Visit(Api):
     station: str
     station_name: str

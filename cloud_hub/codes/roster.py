@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -20,9 +22,15 @@ from cloud_hub.keys import Keys
 from cloud_hub.storage.bulk import upsert
 from cloud_hub.storage.database import Database
 from cloud_hub.storage.schema import members, phone_keys, rosters, stations
-from station_agent.wire.documents import Algorithm, IssuerKey, PhoneKey, Roster, RosterMember
+from station_agent.wire.documents import Algorithm, IssuerKey, PhoneKey, RevokedKey, Roster, RosterMember
+from station_agent.wire.membership_code import public_sha256
 from station_agent.wire.signed import sign
 from station_agent.wire.topics import Down
+
+log = logging.getLogger(__name__)
+
+ROSTER_KEYS_MAX = 4  # of one member: phones that people really use
+ROSTER_REVOKED_MAX = 5000
 
 RENEWED_AFTER = timedelta(days=1)
 _LOOK_EVERY_S = 600.0
@@ -30,28 +38,43 @@ _ISSUERS_LOOK_EVERY_S = 5.0  # an issuer key that was stolen is withdrawn on the
 _PUSH_AGAIN_S = 1.0  # time for a station to apply what it was sent, before it is sent again
 
 
-def contents(
-    connection: sa.Connection, keys: Keys, now: datetime
-) -> tuple[tuple[IssuerKey, ...], tuple[RosterMember, ...]]:
-    """What every station's roster says now."""
-    issuers = keys.issuers.known(now)
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What every station's roster says."""
+
+    issuers: tuple[IssuerKey, ...]
+    members: tuple[RosterMember, ...]
+    revoked: tuple[RevokedKey, ...]
+
+    def digest(self) -> str:
+        text = hashlib.sha256()
+        for row in (*self.issuers, *self.members, *self.revoked):
+            text.update(row.model_dump_json().encode() + b"\n")
+        return text.hexdigest()
+
+
+def contents(connection: sa.Connection, keys: Keys, now: datetime) -> Contents:
     phones: dict[str, list[PhoneKey]] = {}
-    query = phone_keys.select().where(phone_keys.c.not_after > now).order_by(phone_keys.c.member, phone_keys.c.public)
-    for row in connection.execute(query):
-        key = PhoneKey(kid=row.kid, algorithm=Algorithm(row.algorithm), public=row.public, not_after=row.not_after)
-        phones.setdefault(row.member, []).append(key)
-    known = tuple(
-        RosterMember(id=row.id, active=row.active, valid_until=row.valid_until, keys=tuple(phones.get(row.id, ())))
-        for row in connection.execute(members.select().order_by(members.c.id))
+    revoked = []
+    query = phone_keys.select().where(phone_keys.c.not_after > now)
+    for row in connection.execute(query.order_by(phone_keys.c.created_at.desc(), phone_keys.c.public)):
+        if row.revoked_at is not None:
+            revoked.append(RevokedKey(sha256=public_sha256(bytes.fromhex(row.public)), until=row.not_after))
+            continue
+        known = phones.setdefault(row.member, [])
+        if len(known) < ROSTER_KEYS_MAX:  # an older one opens by its certificate
+            key = PhoneKey(kid=row.kid, algorithm=Algorithm(row.algorithm), public=row.public, not_after=row.not_after)
+            known.append(key)
+    if len(revoked) > ROSTER_REVOKED_MAX:
+        log.error("%d revoked phone keys, a roster holds %d: the oldest open again", len(revoked), ROSTER_REVOKED_MAX)
+    return Contents(
+        keys.issuers.known(now),
+        tuple(
+            RosterMember(id=row.id, active=row.active, valid_until=row.valid_until, keys=tuple(phones.get(row.id, ())))
+            for row in connection.execute(members.select().order_by(members.c.id))
+        ),
+        tuple(revoked[:ROSTER_REVOKED_MAX]),
     )
-    return issuers, known
-
-
-def digest(issuers: Sequence[IssuerKey], known: Sequence[RosterMember]) -> str:
-    text = hashlib.sha256()
-    for row in (*issuers, *known):
-        text.update(row.model_dump_json().encode() + b"\n")
-    return text.hexdigest()
 
 
 class RosterService:
@@ -111,7 +134,7 @@ class RosterService:
 
     async def _renew(self) -> None:
         now = self._clock.now()
-        text = await self._database.read(lambda c: digest(*contents(c, self._keys, now)))
+        text = await self._database.read(lambda c: contents(c, self._keys, now).digest())
 
         def renew(connection: sa.Connection) -> dict[str, int]:
             old = {row.station: row for row in connection.execute(rosters.select())}
@@ -135,11 +158,16 @@ class RosterService:
     async def _push(self, station: str) -> None:
         def build(connection: sa.Connection) -> bytes | None:
             row = connection.execute(rosters.select().where(rosters.c.station == station)).one()
-            issuers, known = contents(connection, self._keys, self._clock.now())
-            if digest(issuers, known) != row.digest:
+            says = contents(connection, self._keys, self._clock.now())
+            if says.digest() != row.digest:
                 return None  # it changed in this moment; another version is about to be made
             roster = Roster(
-                station=station, version=row.version, issued_at=row.issued_at, issuers=issuers, members=known
+                station=station,
+                version=row.version,
+                issued_at=row.issued_at,
+                issuers=says.issuers,
+                members=says.members,
+                revoked=says.revoked,
             )
             return sign("document", roster.model_dump_json(), self._keys.hub)
 

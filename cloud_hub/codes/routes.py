@@ -5,17 +5,19 @@ from __future__ import annotations
 import hmac
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Request, Response
 from starlette.requests import HTTPConnection
 
-from cloud_hub.access import HubDep, require
+from cloud_hub.access import HubDep, Operator, Viewer, require
 from cloud_hub.codes.models import (
     DemoMember,
     DemoTicketRequest,
     NewPhoneKey,
     PhoneKeyCertificate,
+    PhoneKeyRow,
     PhoneMember,
     PhoneTicket,
+    Public,
     TicketUse,
     Visits,
 )
@@ -86,8 +88,31 @@ async def get_phone_member(hub: HubDep, member: PhoneDep) -> PhoneMember:
 
 @router.post("/phone/keys", operation_id="registerPhoneKey", status_code=201)
 async def register_phone_key(new: NewPhoneKey, hub: HubDep, member: PhoneDep) -> PhoneKeyCertificate:
-    """Certifies the phone's key for 14 days and puts it into the stations' rosters. The newest four keys count."""
+    """Certifies the phone's key for 14 days and puts it into the stations' rosters, which hold the newest four."""
     return await hub.codes.register_key(member, new)
+
+
+@router.get("/phone/keys", operation_id="listPhoneKeys")
+async def list_phone_keys(hub: HubDep, member: PhoneDep) -> list[PhoneKeyRow]:
+    """The member's own phones, newest first."""
+    return await hub.codes.keys(member)
+
+
+@router.delete("/phone/keys/{public}", operation_id="revokePhoneKey", status_code=204)
+async def revoke_phone_key(public: Public, hub: HubDep, member: PhoneDep, request: Request) -> None:
+    """The member has lost that phone. Every other phone of the member has to be opened from the mini-program again."""
+    await hub.codes.revoke_key(member, public, f"member:{member}", request.cookies.get(PHONE_COOKIE))
+
+
+@router.get("/members/{member}/phone-keys", operation_id="listMemberPhoneKeys")
+async def list_member_phone_keys(member: MemberId, hub: HubDep, _: Viewer) -> list[PhoneKeyRow]:
+    return await hub.codes.keys(member)
+
+
+@router.delete("/members/{member}/phone-keys/{public}", operation_id="revokeMemberPhoneKey", status_code=204)
+async def revoke_member_phone_key(member: MemberId, public: Public, hub: HubDep, user: Operator) -> None:
+    """A member reports a lost phone. It reaches every connected station at once, the others when they are back."""
+    await hub.codes.revoke_key(member, public, user.user)
 
 
 @router.get("/phone/visits", operation_id="listPhoneVisits")

@@ -11,7 +11,16 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cloud_hub import audit
 from cloud_hub.clock import Clock
 from cloud_hub.codes.issuers import CERTIFICATE_LIFETIME
-from cloud_hub.codes.models import DemoMember, NewPhoneKey, PhoneKeyCertificate, PhoneMember, PhoneTicket, Visit, Visits
+from cloud_hub.codes.models import (
+    DemoMember,
+    NewPhoneKey,
+    PhoneKeyCertificate,
+    PhoneKeyRow,
+    PhoneMember,
+    PhoneTicket,
+    Visit,
+    Visits,
+)
 from cloud_hub.keys import Keys
 from cloud_hub.members.models import Occupation
 from cloud_hub.problems import Problem
@@ -24,7 +33,7 @@ from station_agent.wire.kinds import Credential
 
 TICKET_LIFETIME = timedelta(seconds=60)
 PHONE_LIFETIME = timedelta(days=30)
-KEYS_MAX = 4  # as many as a roster holds for one member: phones that people really use
+KEYS_MAX = 50  # of one member, made within CERTIFICATE_LIFETIME; a roster holds the newest four that are not revoked
 VISITS_SHOWN = 100
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -108,16 +117,15 @@ class CodeService:
         key = phone_keys.c
 
         def replace(connection: sa.Connection) -> None:
-            connection.execute(
-                phone_keys.delete().where(key.member == member, (key.not_after <= now) | (key.public == new.public))
-            )
-            kept = (
-                sa.select(key.public)
-                .where(key.member == member)
-                .order_by(key.created_at.desc(), key.public)
-                .limit(KEYS_MAX - 1)
-            )
-            connection.execute(phone_keys.delete().where(key.member == member, key.public.not_in(kept)))
+            connection.execute(phone_keys.delete().where(key.member == member, key.not_after <= now))
+            kept = {row.public: row for row in connection.execute(phone_keys.select().where(key.member == member))}
+            if new.public in kept and kept[new.public].revoked_at is not None:
+                raise Problem(409, "key-revoked", "This key was revoked: the phone needs a new one.")
+            if len(kept) >= KEYS_MAX and new.public not in kept:
+                raise Problem(
+                    429, "too-many-keys", f"{KEYS_MAX} phones of this member are known: try again in some days."
+                )
+            connection.execute(phone_keys.delete().where(key.member == member, key.public == new.public))
             connection.execute(
                 phone_keys.insert().values(
                     member=member,
@@ -137,6 +145,50 @@ class CodeService:
             certificate=membership_code.certificate_bytes(certificate).hex(),
             not_after=certificate.not_after,
         )
+
+    async def keys(self, member: str) -> list[PhoneKeyRow]:
+        """Keys whose certificates may still be shown, newest first. Raises Problem 404."""
+        key = phone_keys.c
+        query = phone_keys.select().where(key.member == member, key.not_after > self._clock.now())
+
+        def read(connection: sa.Connection) -> list[PhoneKeyRow]:
+            _member(connection, member)
+            return [
+                PhoneKeyRow(
+                    public=row.public,
+                    kid=row.kid,
+                    algorithm=Algorithm(row.algorithm),
+                    created_at=row.created_at,
+                    not_after=row.not_after,
+                    revoked_at=row.revoked_at,
+                )
+                for row in connection.execute(query.order_by(key.created_at.desc(), key.public))
+            ]
+
+        return await self._database.read(read)
+
+    async def revoke_key(self, member: str, public: str, actor: str, keep_session: str | None = None) -> None:
+        """The phone was lost: its key opens nothing any more, and whoever has it can register no other.
+
+        Every phone session of the member ends, except the one with the token `keep_session`. Raises Problem 404.
+        """
+        now, key, session = self._clock.now(), phone_keys.c, phone_sessions.c
+
+        def revoke(connection: sa.Connection) -> None:
+            found = connection.execute(
+                phone_keys.update()
+                .where(key.member == member, key.public == public, key.not_after > now)
+                .values(revoked_at=sa.func.coalesce(key.revoked_at, sa.bindparam("now", now, key.revoked_at.type)))
+            )
+            if found.rowcount == 0:
+                raise Problem(404, "no-such-key", "This member has no such phone key.")
+            kept = token_hash(keep_session) if keep_session else ""
+            connection.execute(phone_sessions.delete().where(session.member == member, session.token_hash != kept))
+            kid = membership_code.public_kid(bytes.fromhex(public))
+            audit.record(connection, now, actor, "phone.revoke", member, {"kid": kid})
+
+        await self._database.write(revoke)
+        self._changed()
 
     async def visits(self, member: str) -> Visits:
         query = (

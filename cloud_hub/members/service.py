@@ -98,7 +98,7 @@ def _with_details(connection: sa.Connection, rows: Sequence[Any], clock: Clock) 
     ids = [row.id for row in rows]
     phones_query = (
         sa.select(phone_keys.c.member, sa.func.count())
-        .where(phone_keys.c.member.in_(ids), phone_keys.c.not_after > clock.now())
+        .where(phone_keys.c.member.in_(ids), phone_keys.c.not_after > clock.now(), phone_keys.c.revoked_at.is_(None))
         .group_by(phone_keys.c.member)
     )
     phones: dict[str, int] = dict(connection.execute(phones_query).all())

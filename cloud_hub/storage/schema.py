@@ -180,6 +180,7 @@ phone_keys = sa.Table(
     sa.Column("algorithm", sa.String(16), nullable=False),
     sa.Column("not_after", Moment, nullable=False),
     sa.Column("created_at", Moment, nullable=False),
+    sa.Column("revoked_at", Moment),  # its certificates go on until not_after, so stations must be told
 )
 
 phone_tickets = sa.Table(

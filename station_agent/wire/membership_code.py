@@ -18,7 +18,7 @@ docs/membership-code.md is the same for another implementation, with test vector
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
@@ -132,12 +132,18 @@ def parse(text: str) -> MembershipCode:
     )
 
 
-def verify(code: MembershipCode, keys: Sequence[PhoneKey], issuers: Mapping[int, IssuerKey], now: datetime) -> None:
+def verify(
+    code: MembershipCode,
+    keys: Sequence[PhoneKey],
+    issuers: Mapping[int, IssuerKey],
+    now: datetime,
+    revoked: Container[str] = frozenset(),
+) -> None:
     """Check that a phone of the member made this code just now. Raises CodeRefused.
 
     `keys` are the phone keys that the roster holds for `code.member`; where none fits, the certificate in the
-    code must bind one to the member. `issuers` holds ended issuer keys too. Replay is the caller's to check: it
-    needs memory.
+    code must bind one to the member. `issuers` holds ended issuer keys too; `revoked` the `public_sha256` of phone
+    keys that open nothing any more. Replay is the caller's to check: it needs memory.
 
     A certificate must be the issuer's own even where the roster knows the phone's key, so that no changed byte of a
     code passes. Its end, and the issuer's, matter only where nothing but the certificate vouches for the key.
@@ -159,8 +165,11 @@ def verify(code: MembershipCode, keys: Sequence[PhoneKey], issuers: Mapping[int,
             raise CodeRefused(Reason.CERTIFICATE_WRONG, "the certificate is for another key")
     if not candidates:
         raise CodeRefused(Reason.KEY_UNKNOWN, f"no key {code.kid:02x} of member {code.member} in the roster")
-    if not any(_verifies(code.alg, public, _CODE_TEXT + code.head, code.signature) for public in candidates):
+    signer = next((key for key in candidates if _verifies(code.alg, key, _CODE_TEXT + code.head, code.signature)), None)
+    if signer is None:
         raise CodeRefused(Reason.SIGNATURE_WRONG, "the phone's signature does not fit the code")
+    if public_sha256(signer) in revoked:
+        raise CodeRefused(Reason.KEY_REVOKED, f"phone key {code.kid:02x} of member {code.member} was revoked")
 
 
 def _issuer_of(code: MembershipCode, certificate: Certificate, issuers: Mapping[int, IssuerKey]) -> IssuerKey:
@@ -224,6 +233,11 @@ def public_bytes(key: PrivateKey) -> bytes:
 
 def public_kid(public: bytes) -> int:
     return hashlib.sha256(_padded(public)).digest()[0]
+
+
+def public_sha256(public: bytes) -> str:
+    """How a roster names a revoked key."""
+    return hashlib.sha256(_padded(public)).hexdigest()
 
 
 def algorithm_of(key: PrivateKey) -> Algorithm:

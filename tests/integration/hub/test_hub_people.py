@@ -162,6 +162,37 @@ def test_a_phone_becomes_a_members_and_its_code_opens_by_roster_or_certificate(
     assert admin.get(f"members/{member}").json()["phones"] == 1
 
 
+def test_a_lost_phone_is_revoked_at_the_stations_and_can_register_no_other_key(
+    hub: HubProcess, station: MqttStation, admin: httpx.Client
+) -> None:
+    member = admin.post("members", json=NEW).json()["id"]
+    keys = [ec.generate_private_key(ec.SECP256R1()) for _ in range(3)]
+    lost, own, late = (code.public_bytes(key).hex() for key in keys)
+    with hub.client(user=None) as lost_phone, hub.client(user=None) as own_phone:
+        for phone, public in ((lost_phone, lost), (own_phone, own)):
+            ticket = admin.post(f"members/{member}/phone-ticket").json()["url"].partition("=")[2]
+            phone.post("phone/session", json={"ticket": ticket})
+            assert phone.post("phone/keys", json={"algorithm": "es256", "public": public}).status_code == 201
+        assert own_phone.delete(f"phone/keys/{late}").status_code == 404
+        assert own_phone.delete(f"phone/keys/{lost}").status_code == 204
+        listed = {row["public"]: row["revoked_at"] for row in own_phone.get("phone/keys").json()}
+        assert listed[lost] is not None
+        assert listed[own] is None
+        assert lost_phone.post("phone/keys", json={"algorithm": "es256", "public": late}).status_code == 401
+        again = own_phone.post("phone/keys", json={"algorithm": "es256", "public": lost})
+        assert (again.status_code, again.json()["type"]) == (409, "urn:yizhan:key-revoked")
+        while True:
+            roster = roster_with(station, member)
+            held = {key.public for one in roster.members if one.id == member for key in one.keys}
+            if held == {own} and roster.revoked:
+                break
+        assert code.public_sha256(bytes.fromhex(lost)) in {row.sha256 for row in roster.revoked}
+        assert admin.get(f"members/{member}").json()["phones"] == 1
+        assert admin.delete(f"members/{member}/phone-keys/{own}").status_code == 204
+        assert all(row["revoked_at"] for row in admin.get(f"members/{member}/phone-keys").json())
+        assert own_phone.get("phone/me").status_code == 401
+
+
 def test_a_suspended_member_reaches_the_station_at_once(station: MqttStation, admin: httpx.Client) -> None:
     member = admin.post("members", json=NEW).json()["id"]
     first = roster_with(station, member)
