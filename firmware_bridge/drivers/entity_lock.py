@@ -111,10 +111,18 @@ class EntityLock(EntityDriver):
         try:
             while True:
                 await self._node.changed()
-                if self._owes_secure and self._idle and self._lock_state() in RELEASED:
-                    self._secure_later = asyncio.create_task(self._lock_again(), name=f"{self.name} secures")
+                if self._owes_secure and self._idle:
+                    self._settle_debt()
         finally:
             await self._end_timer()
+
+    def _settle_debt(self) -> None:
+        """The hold is over and the node was away then: what it says now decides."""
+        state = self._lock_state()
+        if state in SECURED:
+            self._owes_secure = False
+        elif state in RELEASED:
+            self._secure_later = asyncio.create_task(self._lock_again(), name=f"{self.name} secures")
 
     @property
     def _idle(self) -> bool:
@@ -129,11 +137,8 @@ class EntityLock(EntityDriver):
     def told(self, entity: Entity, state: State) -> None:
         if entity.kind is Kind.BINARY_SENSOR and entity.name in self._watched:
             self._input(self._watched[entity.name], self._level(entity.name), state)
-        elif entity.kind is Kind.LOCK and self._options.lock in (None, entity.name):
-            if state.value == LockState.LOCKED and state.live:
-                self._owes_secure = False
-            if state.value is not None:
-                self._input(JAMMED, state.value == LockState.JAMMED, state)
+        elif entity.kind is Kind.LOCK and self._options.lock in (None, entity.name) and state.value is not None:
+            self._input(JAMMED, state.value == LockState.JAMMED, state)
 
     def _look(self) -> None:
         parts = [self._lock(), *(self._node.find(Kind.BINARY_SENSOR, sensor) for sensor in self._watched)]

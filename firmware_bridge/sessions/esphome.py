@@ -186,9 +186,11 @@ class EsphomeSession:
         self._addresses.clear()
         self._names.clear()
         entities: list[Entity] = []
-        for info in infos:
-            entity = entity_of(info)
-            if entity is None:
+        described = [(info, entity) for info in infos if (entity := entity_of(info)) is not None]
+        names = [(entity.kind, entity.name) for _, entity in described]
+        for info, entity in described:
+            if names.count((entity.kind, entity.name)) > 1:  # of several sub-devices: which one, nobody could say
+                log.warning("line %s: several are called %s %s; left out", self.name, entity.kind, entity.name)
                 continue
             address = (entity.kind, info.device_id, info.key)
             self._addresses[entity.kind, entity.name] = address

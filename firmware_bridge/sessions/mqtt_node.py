@@ -100,14 +100,28 @@ class DiscoveredNode:
         self._sources[topic] = mine
         if not mine:
             del self._sources[topic]
-        configs = [config for source in self._sources.values() for config in source][:ENTITIES_MAX]
-        self._configs = {(_kind(config), config.object_id): config for config in configs}
+        self._configs = self._unambiguous()
         self.node.describe(entity_of(config) for config in self._configs.values())
         for key, config in self._configs.items():
             self.node.set_away(*key, not is_available(config, self._said.get(key, {}), self._latest.get(key)))
         self._on_topics()
         if self.node.down:
             self._later("settled", SETTLE_S, self._settled)
+
+    def _unambiguous(self) -> dict[Key, Config]:
+        """Entities by name. Two that share one and differ are left out: which is meant, nobody could say."""
+        found: dict[Key, Config] = {}
+        doubtful: set[Key] = set()
+        for config in [config for source in self._sources.values() for config in source][:ENTITIES_MAX]:
+            key = (_kind(config), config.object_id)
+            other = found.setdefault(key, config)
+            if (other.command_topic, other.state_topic) != (config.command_topic, config.state_topic):
+                doubtful.add(key)
+            found[key] = config
+        for key in doubtful:
+            del found[key]
+            self._complain(f"several are called {key[0]} {key[1]}; left out")
+        return found
 
     def refused(self, text: str) -> None:
         """A part of the discovery is beyond us."""

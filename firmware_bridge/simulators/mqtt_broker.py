@@ -6,8 +6,10 @@ It keeps its port when it is stopped and started again, and its retained message
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import json
 import secrets
+import signal
 import socket
 import subprocess
 import sys
@@ -19,9 +21,17 @@ STOP_S_MAX = 2.0
 POLL_S = 0.01
 STORE_BYTES_MAX = 16 * 1024 * 1024
 
+_PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None)
+
 
 class BrokerFailed(RuntimeError):
     """nats-server did not come up: what it said last."""
+
+
+def _end_with_parent() -> None:
+    """Nobody is left behind when this process is killed."""
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def free_port() -> int:
@@ -65,7 +75,11 @@ class SimulatedBroker:
         """Start it; `ready` waits until it answers."""
         with (self._folder / "broker.log").open("wb") as log:
             self._process = subprocess.Popen(
-                [self._program, "--config", self._config], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                [self._program, "--config", self._config],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                preexec_fn=_end_with_parent,
             )
 
     async def ready(self) -> None:

@@ -149,6 +149,34 @@ def test_a_node_that_went_while_released_is_locked_when_it_is_back(on_node):
     on_node(scenario, EntityLockOptions(), STRIKE)
 
 
+def test_a_node_that_locked_itself_while_it_was_away_is_owed_nothing(on_node):
+    async def scenario(node, lock, events):
+        await lock.release(5.0)
+        node.offline("gone")
+        await asyncio.sleep(20)
+        node.say(STRIKE, LockState.LOCKED)
+        node.online()
+        await asyncio.sleep(1)
+        node.say(STRIKE, LockState.UNLOCKED)  # by its keypad
+        await asyncio.sleep(60)
+        assert node.sent == [("strike", LockState.UNLOCKED)]
+
+    on_node(scenario, EntityLockOptions(), STRIKE)
+
+
+def test_a_word_of_before_that_comes_late_does_not_settle_what_is_owed(on_node):
+    nodes = []
+
+    async def scenario(node, lock, events):
+        nodes.append(node)
+        node.answers = lambda entity, value: [(0.1, LockState.LOCKED), (0.5, LockState.UNLOCKED)]
+        await lock.release(5.0)
+        node.answers = lambda entity, value: [(0.01, value)]
+
+    on_node(scenario, EntityLockOptions(), STRIKE)
+    assert nodes[0].sent == [("strike", LockState.UNLOCKED), ("strike", LockState.LOCKED)], "locked on the way out"
+
+
 def test_a_lock_that_somebody_else_released_is_left_alone(on_node):
     async def scenario(node, lock, events):
         node.say(STRIKE, LockState.UNLOCKED)

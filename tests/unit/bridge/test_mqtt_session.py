@@ -235,6 +235,18 @@ def test_what_is_beyond_us_is_left_out_and_the_rest_works(behind):
     behind(scenario, MqttDeviceOptions(node="abc"))
 
 
+def test_two_that_share_a_name_and_differ_are_left_out_and_one_said_twice_is_one(behind):
+    async def scenario(it, room):
+        it.describe("switch", "relay", {"cmd_t": "a/set", "stat_t": "a", "dev": {"ids": ["abc"]}}, node="a")
+        it.describe("switch", "relay", {"cmd_t": "b/set", "stat_t": "b", "dev": {"ids": ["abc"]}}, node="b")
+        it.describe("sensor", "t", {"stat_t": "t", "dev": {"ids": ["abc"]}}, node="a")
+        it.describe("sensor", "t", {"stat_t": "t", "dev": {"ids": ["abc"]}}, node="b")
+        await asyncio.sleep(1)
+        assert [reading.point for reading in await room.read()] == ["t"]
+
+    behind(scenario, MqttDeviceOptions(node="abc"))
+
+
 def test_one_message_on_a_shared_topic_tells_what_it_holds(behind):
     async def scenario(it, room):
         shared = {"stat_t": "zigbee/door", "dev": {"ids": ["abc"]}}
