@@ -18,7 +18,7 @@ docs/membership-code.md is the same for another implementation, with test vector
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
@@ -132,18 +132,12 @@ def parse(text: str) -> MembershipCode:
     )
 
 
-def verify(
-    code: MembershipCode,
-    keys: Sequence[PhoneKey],
-    issuers: Mapping[int, IssuerKey],
-    now: datetime,
-    revoked: Container[str] = frozenset(),
-) -> None:
-    """Check that a phone of the member made this code just now. Raises CodeRefused.
+def verify(code: MembershipCode, keys: Sequence[PhoneKey], issuers: Mapping[int, IssuerKey], now: datetime) -> bytes:
+    """Check that a phone of the member made this code just now; the 33 bytes of its key. Raises CodeRefused.
 
     `keys` are the phone keys that the roster holds for `code.member`; where none fits, the certificate in the
-    code must bind one to the member. `issuers` holds ended issuer keys too; `revoked` the `public_sha256` of phone
-    keys that open nothing any more. Replay is the caller's to check: it needs memory.
+    code must bind one to the member. `issuers` holds ended issuer keys too. Whether the key is revoked
+    (`public_sha256`) and whether the code is replayed are the caller's to check.
 
     A certificate must be the issuer's own even where the roster knows the phone's key, so that no changed byte of a
     code passes. Its end, and the issuer's, matter only where nothing but the certificate vouches for the key.
@@ -168,8 +162,7 @@ def verify(
     signer = next((key for key in candidates if _verifies(code.alg, key, _CODE_TEXT + code.head, code.signature)), None)
     if signer is None:
         raise CodeRefused(Reason.SIGNATURE_WRONG, "the phone's signature does not fit the code")
-    if public_sha256(signer) in revoked:
-        raise CodeRefused(Reason.KEY_REVOKED, f"phone key {code.kid:02x} of member {code.member} was revoked")
+    return signer
 
 
 def _issuer_of(code: MembershipCode, certificate: Certificate, issuers: Mapping[int, IssuerKey]) -> IssuerKey:
