@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from firmware_bridge.capabilities import Health
+from firmware_bridge.capabilities import Health, Priority
 from firmware_bridge.codecs import FrameError
 from firmware_bridge.exchange import BusOverloaded, DevicePolicy, DeviceStats, Exchange, HealthListener, ReplyParser
 from firmware_bridge.lease import Lease
@@ -94,7 +94,9 @@ class Job:
 
     @property
     def timeout_s(self) -> float:
-        """How long this attempt is waited for, from the end of the request."""
+        """How long this attempt is waited for, from the end of the request; the last one for a lock in full."""
+        if self.priority == Priority.LOCK and self.attempts_left == 0:
+            return self.device.policy.timeout_s + self.exchange.reply_s
         return self.device.patience.timeout_s(self.exchange.kind) + self.exchange.reply_s
 
 

@@ -59,7 +59,7 @@ async def fitted(
     fits: list[Fit] = []
     for name, profile in profiles.items():
         progress(f"unit {finding.address}: {name}")
-        driver = "modbus_lock" if profile.relays is not None and not profile.points else "modbus_sensor"
+        driver = "modbus_control" if profile.controls else "modbus_sensor" if profile.points else "modbus_lock"
         fit = await _fit(finding.line, finding.address, name, profile, driver, directory, clock=clock, rng=rng)
         if fit is not None and fit.good:
             fits.append(fit)

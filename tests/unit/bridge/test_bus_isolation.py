@@ -73,6 +73,21 @@ def test_an_answer_that_comes_late_is_taken_and_the_next_one_is_waited_for(run_v
     run_virtual(scenario())
 
 
+def test_the_last_attempt_for_a_lock_is_waited_for_in_full(run_virtual, bus, port):
+    async def scenario():
+        attach(bus, "lock", policy=LEARNED)
+        echo(port, after_s=0.01)
+        port.open()
+        for _ in range(6):
+            await asked(bus, "lock", priority=Priority.LOCK)
+        # A board with a hiccup: its first answer is late, and the second attempt's too.
+        echo(port, after_s=0.25)
+        assert await asked(bus, "lock", priority=Priority.LOCK) == "abc\n"
+        assert bus.stats("lock").timeouts == 1
+
+    run_virtual(scenario())
+
+
 def test_a_silent_device_gives_way_to_the_lock_and_its_answer_is_heard_all_the_same(run_virtual, bus, port):
     async def scenario():
         attach(bus, "lock", "sensor", policy=LEARNED)

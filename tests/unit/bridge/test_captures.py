@@ -6,6 +6,7 @@ import pytest
 
 from firmware_bridge.codecs import alpha_sign as alpha
 from firmware_bridge.codecs import modbus_rtu as modbus
+from firmware_bridge.codecs import modbus_tcp
 
 CAPTURES = Path(__file__).parents[2] / "captures"
 
@@ -25,6 +26,26 @@ def test_what_a_slave_answered_is_read_and_would_be_written_the_same(request_byt
     assert answer is not None
     assert modbus.encode_reply(unit, answer) == answer_bytes
     assert (device.discarded, parser.discarded) == (0, 0)
+
+
+@pytest.mark.parametrize(("request_bytes", "answer_bytes"), rows("modbus_tcp_libmodbus.txt"))
+def test_what_a_slave_answered_over_tcp_is_read_and_would_be_written_the_same(request_bytes, answer_bytes):
+    device = modbus_tcp.RequestParser()
+    ((transaction, unit, request),) = device.feed(request_bytes)
+    assert modbus_tcp.encode_request(transaction, unit, request) == request_bytes
+    answer = modbus_tcp.ReplyParser(transaction, unit, request).feed(answer_bytes)
+    assert answer is not None
+    assert modbus_tcp.encode_reply(transaction, unit, answer) == answer_bytes
+
+
+@pytest.mark.parametrize(
+    ("name", "make"), [("modbus_libmodbus", modbus.Sniffer), ("modbus_tcp_libmodbus", modbus_tcp.Sniffer)]
+)
+def test_a_listener_reads_all_that_was_captured(name, make):
+    sniffer = make()
+    seen = [one for row in rows(f"{name}.txt") for part in row for one in sniffer.feed(part)]
+    assert len(seen) == 2 * len(rows(f"{name}.txt"))
+    assert all(one.ok and "unasked" not in one.text for one in seen)
 
 
 def test_the_captured_climate_and_inputs_read_as_they_were_set():
