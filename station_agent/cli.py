@@ -16,6 +16,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from station_agent.faces import cli as faces_cli
 from station_agent.settings import (
     Checked,
     ProfileRefused,
@@ -28,6 +29,9 @@ from station_agent.wire.link import HubLink
 from station_agent.wire.profile import StationProfile
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
+
+app.add_typer(faces_cli.models, name="models")
+app.add_typer(faces_cli.faces, name="faces")
 
 EXIT_BAD_PROFILE = 2
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from station_agent.faces.manifest import Threshold
 from station_agent.faces.match import Gallery
 
 FPIR_TARGET = 1e-3
@@ -36,15 +37,6 @@ BINS = 20_000  # of the histogram, over -1..1: a ten-thousandth each
 BLOCK = 64  # templates compared with all others at a time: a few milliseconds without a break
 
 Histogram = NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Bounds:
-    """The pack's (manifest.Threshold)."""
-
-    floor: float
-    start: float
-    verify_floor: float
 
 
 @dataclass(frozen=True)
@@ -103,7 +95,7 @@ def fit(histogram: Histogram) -> Tail | None:
     return Tail(float(at_one), min(0.0, float(slope)))
 
 
-def calibrate(enrolled: Gallery, bounds: Bounds, fpir_target: float = FPIR_TARGET) -> Calibration:
+def calibrate(enrolled: Gallery, bounds: Threshold, fpir_target: float = FPIR_TARGET) -> Calibration:
     """The thresholds of a station with these people."""
     people, templates = len(enrolled.people), len(enrolled.owner)
     histogram = cross_scores(enrolled)

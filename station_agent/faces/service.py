@@ -355,17 +355,12 @@ class FaceService:
             self._on_calibrated(calibration)
 
 
-def _bounds(pack: Pack) -> calibrate.Bounds:
-    row = pack.manifest.threshold
-    return calibrate.Bounds(row.floor, row.start, row.verify_floor)
-
-
 def _calibration(loaded: Loaded, pack: Pack) -> calibrate.Calibration:
     """Takes up to 2 s for 2,000 people: call it in a thread."""
     own = [row for row in loaded.templates if row.engine == pack.manifest.space]
     if foreign := len(loaded.templates) - len(own):
         log.warning("%d face templates are of another model and match nobody: enrol these members again", foreign)
-    return calibrate.calibrate(gallery((row.member, row.embedding) for row in own), _bounds(pack))
+    return calibrate.calibrate(gallery((row.member, row.embedding) for row in own), pack.manifest.threshold)
 
 
 def _closing(frames: AsyncIterator[Frame]) -> AsyncExitStack:
