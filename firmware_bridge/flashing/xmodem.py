@@ -23,6 +23,8 @@ SMALL_BYTES, LARGE_BYTES = 128, 1024
 FRAME_BYTES = 5  # beside the data of a block
 # So often is one block sent or asked for before the transfer is given up; the reference says ten.
 TRIES_MAX = 10
+# Its end is told less often: a receiver that took it and whose answer was lost says nothing any more.
+END_TRIES_MAX = 3
 GIVE_UP = bytes((CAN, CAN))
 
 
@@ -107,8 +109,9 @@ class Sender:
 
     def _count(self, why: str) -> None:
         self._tries += 1
-        if self._tries >= TRIES_MAX:
-            raise TransferError(f"{why}, {TRIES_MAX} times", GIVE_UP)
+        most = END_TRIES_MAX if self._frame[:1] == bytes((EOT,)) else TRIES_MAX
+        if self._tries >= most:
+            raise TransferError(f"{why}, {most} times", GIVE_UP)
 
 
 class Receiver:
