@@ -21,6 +21,7 @@ from station_agent.settings import (
     Checked,
     ProfileRefused,
     Settings,
+    check_pack,
     profiles_dir_of,
     read_link,
     read_profile,
@@ -50,9 +51,12 @@ def check(
     profile: Annotated[Path, typer.Argument(help="Station profile (TOML)")],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of text")] = False,
     device_profiles: ProfilesDir = None,
+    models: Annotated[Path | None, typer.Option(help="Folder of installed model packs, to check the face pack")] = None,
+    trust: Annotated[Path | None, typer.Option(help="PEM of the keys that may sign packs; with --models")] = None,
 ) -> None:
     """List every mistake in a station profile with its path. Exit status 2 when there is one."""
     checked = read_profile(profile, device_profiles or profiles_dir_of(profile), {}, {})
+    checked = check_pack(checked, models, trust)
     if as_json:
         print(
             json.dumps(

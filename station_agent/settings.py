@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -19,6 +19,8 @@ import firmware_bridge.bridge as bridge
 from firmware_bridge.config import DeviceConfig, LineConfig
 from firmware_bridge.drivers import DRIVERS, Capability
 from station_agent.devices import device_config, line_config
+from station_agent.faces import packs
+from station_agent.faces.manifest import PackRefused
 from station_agent.wire.link import HubLink
 from station_agent.wire.profile import StationProfile
 
@@ -28,6 +30,12 @@ DLIB_WARNING = (
     "faces.engine: dlib confuses East-Asian strangers far too often at its usual tolerance (43 to 66 % of pairs at "
     "0.6), so it runs here with distance <= 0.36, margin >= 0.10 and at most 100 people, and will turn away members "
     "whom it should know. It is no engine for service: keep the membership code as the main way in"
+)
+PACK_UNSEEN_WARNING = (
+    "faces.pack: not looked at; give --models and --trust, and it is checked as the station will check it"
+)
+NO_LIVENESS_WARNING = (
+    "faces.pack: it has NO liveness models, so nothing tells a member from a printed photo or a screen that shows one"
 )
 NO_SCANNER_WARNING = "door.scanner: none, so nobody can enter by membership code"
 NO_CONTACT_WARNING = "the lock has no door contact: no visit is counted, no forced door is noticed"
@@ -84,6 +92,23 @@ def read_profile(path: Path, profiles_dir: Path, lines: Mapping[str, str], camer
         return Checked(None, errors + _explained(error), [])
     errors += _cross_checked(profile, profiles_dir)
     return Checked(None if errors else profile, errors, _warnings(profile))
+
+
+def check_pack(checked: Checked, models: Path | None, trust: Path | None) -> Checked:
+    """With what is found when the profile's model pack is checked as the station would."""
+    row = checked.profile.faces if checked.profile is not None else None
+    if row is None or not row.enabled or row.pack is None:
+        return checked
+    if models is None or trust is None:
+        return replace(checked, warnings=[*checked.warnings, PACK_UNSEEN_WARNING])
+    try:
+        pack, warning = packs.installed(models, row.pack, packs.trusted_keys(trust))
+    except PackRefused as refused:
+        return Checked(None, [*checked.errors, f"faces.pack: {refused}"], checked.warnings)
+    warnings = [f"faces.pack: {warning}"] if warning is not None else []
+    if not pack.manifest.liveness:
+        warnings.append(NO_LIVENESS_WARNING)
+    return replace(checked, warnings=[*checked.warnings, *warnings])
 
 
 def read_link(path: Path) -> HubLink:
@@ -149,6 +174,8 @@ def _cross_checked(profile: StationProfile, profiles_dir: Path) -> list[str]:
             errors.append("faces.camera: faces are on, so name the camera that sees them")
         if profile.door.face_button is None:
             errors.append("door.face_button: faces are on, so name the button that asks for one")
+    if profile.faces.enabled and (profile.faces.engine == "onnx") != (profile.faces.pack is not None):
+        errors.append("faces.pack: the onnx engine needs a model pack, the dlib engine has none")
     if profile.faces.camera is not None and profile.faces.camera not in profile.cameras:
         errors.append(f"faces.camera: there is no camera {profile.faces.camera!r}")
     try:

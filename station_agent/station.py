@@ -31,6 +31,7 @@ from firmware_bridge.capabilities import (
     HealthChanged,
     InputChanged,
     KeysPressed,
+    Quality,
     Reading,
     Scan,
 )
@@ -48,6 +49,9 @@ from station_agent.access.roster import HeldRoster
 from station_agent.alarms.board import AlarmBoard
 from station_agent.clock import SystemClock, boot_id
 from station_agent.devices import device_health, device_state
+from station_agent.faces import packs
+from station_agent.faces.calibrate import Calibration
+from station_agent.faces.manifest import PackRefused
 from station_agent.faces.service import FaceService
 from station_agent.faces.templates import TemplateStore
 from station_agent.health import Status, StatusPipe, SystemdNotifier
@@ -55,7 +59,7 @@ from station_agent.link.handlers import Parts, handlers
 from station_agent.link.mqtt import MqttLink
 from station_agent.link.orders import Orders
 from station_agent.link.uplink import CLOCK_FLOOR, Uplink
-from station_agent.settings import Settings, device_configs, line_configs
+from station_agent.settings import NO_LIVENESS_WARNING, Settings, device_configs, line_configs
 from station_agent.signs.service import SignService
 from station_agent.supervisor import ESSENTIAL, Supervisor
 from station_agent.supervisor import Policy as KeepPolicy
@@ -143,7 +147,7 @@ class Station:
         cameras = {name: Camera(name, row.url, clock) for name, row in profile.cameras.items()}
         for name, camera in cameras.items():
             self.supervisor.keep(f"camera:{name}", camera.run)
-        self._assemble_faces(cameras)
+        await self._assemble_faces(cameras)
         await self._assemble_link(cameras)
         self.supervisor.keep("watchdog", lambda: self._systemd.run(clock))
         self.supervisor.keep("start", self._tell_start)
@@ -233,20 +237,34 @@ class Station:
         self._sign = sign
         self.supervisor.keep("sign", sign.run)
 
-    def _assemble_faces(self, cameras: dict[str, Camera]) -> None:
+    async def _assemble_faces(self, cameras: dict[str, Camera]) -> None:
         row = self._profile.faces
         if not row.enabled or row.camera is None:
+            return
+        try:
+            pack = await asyncio.to_thread(_pack, row.pack, self._settings) if row.pack is not None else None
+        except PackRefused as refused:
+            log.error("faces stay off: %s", refused)
             return
         templates = TemplateStore(self._settings.state_dir / "faces.sqlite", self._settings.key_dir / "faces.key")
         self._faces = FaceService(
             templates,
             self._clock,
             engine=row.engine,
+            pack=pack,
             people_max=row.people_max,
             on_expired=lambda member, count: self._spool.record(FaceErased(member=member, templates=count)),
+            on_calibrated=self._faces_calibrated,
         )
         self._face_desk = FaceDesk(self.desk, self._faces, cameras[row.camera], self._say)
         self.supervisor.keep("faces", self._run_faces)
+
+    def _faces_calibrated(self, calibration: Calibration) -> None:
+        """The thresholds in force, as readings: who looks at a wrong decision later finds them beside it."""
+        values = {"threshold": calibration.threshold, "verify_threshold": calibration.verify}
+        at, mono_s = self._clock.now(), self._clock.monotonic()
+        for point, value in (values | {"people": float(calibration.people)}).items():
+            self._telemetry.take(Reading("faces", point, value, "", Quality.GOOD, at, mono_s))
 
     async def _run_faces(self) -> None:
         """The engine takes seconds of the processor to load: codes, which need none, come first."""
@@ -419,6 +437,17 @@ async def open_station(settings: Settings) -> AsyncIterator[Station]:
             ) as bridge:
                 await station.assemble(bridge)
                 yield station
+
+
+def _pack(name: str, settings: Settings) -> packs.Pack:
+    """The installed pack, checked. Raises PackRefused."""
+    keys = packs.trusted_keys(settings.key_dir / packs.TRUST_FILE)
+    pack, warning = packs.installed(settings.state_dir / packs.MODELS_DIR, name, keys)
+    if warning is not None:
+        log.error("%s", warning)
+    if not pack.manifest.liveness:
+        log.warning("%s", NO_LIVENESS_WARNING)
+    return pack
 
 
 def _load_roster(db: Database) -> HeldRoster | None:

@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from station_agent.faces.packs import Pack
     from station_agent.faces.report import Rule
 
-MODELS, TRUST = "models", "model-keys.pem"
-"""Where a station keeps its packs (in --state) and the keys that may sign them (in --keys)."""
-
 EXIT_REFUSED = 2
 
 models = typer.Typer(no_args_is_help=True, help="Model packs: face engines, signed.")
@@ -30,7 +27,9 @@ faces = typer.Typer(no_args_is_help=True, help="How well faces are recognised.")
 ModelsDir = Annotated[
     Path, typer.Option("--models", help="Folder of installed packs; `models` in the station's --state")
 ]
-TrustFile = Annotated[Path, typer.Option("--trust", help="PEM of the Ed25519 keys that may sign packs")]
+TrustFile = Annotated[
+    Path, typer.Option("--trust", help="PEM of the Ed25519 keys that may sign packs; a station has model-keys.pem")
+]
 
 
 class EngineName(StrEnum):

@@ -35,6 +35,9 @@ from station_agent.faces.manifest import (
 )
 from station_agent.wire.signed import key_id
 
+MODELS_DIR, TRUST_FILE = "models", "model-keys.pem"
+"""At a station: the packs in its state folder, the keys that may sign them in its key folder."""
+
 MANIFEST, SIGNATURE = "manifest.toml", "manifest.sig"
 CURRENT, PREVIOUS, INCOMING = "current", "previous", ".incoming-"
 MODEL_BYTES_MAX = 256 << 20

@@ -245,7 +245,7 @@ def standing(rgb: Picture) -> list[Picture]:
     for down, right, light in STANDING:
         rows = np.clip(np.arange(rgb.shape[0]) - down, 0, rgb.shape[0] - 1)
         columns = np.clip(np.arange(rgb.shape[1]) - right, 0, rgb.shape[1] - 1)
-        moved = rgb[rows][:, columns]
+        moved = np.ascontiguousarray(rgb[rows][:, columns])  # dlib takes no other
         frames.append(moved if light == 1.0 else np.clip(moved * light, 0, 255).astype(np.uint8))
     return frames
 

@@ -74,9 +74,10 @@ class FacesRow(Wire):
     """Off unless switched on here: a face is never the only way in."""
 
     enabled: bool = False
-    engine: Literal["dlib"] = "dlib"
+    engine: Literal["dlib", "onnx"] = "dlib"
+    pack: Name | None = Field(default=None, description="an installed model pack; onnx needs one")
     camera: Name | None = None
-    people_max: int = Field(default=100, ge=1, le=2000)
+    people_max: int | None = Field(default=None, ge=1, le=2000, description="fewer than the engine's own limit")
 
 
 class SignRow(Wire):
