@@ -9,10 +9,10 @@ from uuid import UUID
 from pydantic import Field
 
 from cloud_hub.model import Api
-from station_agent.wire.commands import DoorOpen, FaceEnrol, FaceErase, Reason, SignText
+from station_agent.wire.commands import DoorOpen, DoorService, FaceEnrol, FaceErase, Reason, SignText
 from station_agent.wire.kinds import CommandKind, CommandStatus
 
-PeopleOrder = Annotated[DoorOpen | SignText | FaceEnrol | FaceErase, Field(discriminator="kind")]
+PeopleOrder = Annotated[DoorOpen | DoorService | SignText | FaceEnrol | FaceErase, Field(discriminator="kind")]
 """What people may order. Pictures and live views have routes of their own, which make their tickets."""
 
 

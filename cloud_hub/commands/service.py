@@ -38,6 +38,7 @@ OUTSTANDING_MAX = 5_000  # ~1 kB each; more unanswered orders than that is a fau
 
 LIFETIMES = {
     CommandKind.DOOR_OPEN: timedelta(seconds=10),
+    CommandKind.DOOR_SERVICE: timedelta(seconds=30),
     CommandKind.SIGN_TEXT: timedelta(seconds=30),
     CommandKind.CAMERA_PICTURE: timedelta(seconds=10),
     CommandKind.VIDEO_PUSH: timedelta(seconds=10),

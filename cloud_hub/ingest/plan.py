@@ -132,7 +132,11 @@ def _event(
         case wire.AlarmRaised() | wire.AlarmCleared() | wire.CommandProgress():
             result.told.append(Told(station, at, body))
         case (
-            wire.DeviceHealth()
+            wire.DoorExited()
+            | wire.DoorRetried()
+            | wire.DoorSelftest()
+            | wire.DoorServiceSet()
+            | wire.DeviceHealth()
             | wire.AgentStarted()
             | wire.RulesApplied()
             | wire.InputRejected()

@@ -1,293 +1,377 @@
-"""PURE: what the door is doing. Inputs in, the next state and effects out.
+"""PURE: what the door is doing. Inputs in, the next door and effects out. The words: door_model.py.
 
-                     granted: Release
-      SECURED  ------------------------->  RELEASED
-       ^ ^ ^                                 |   | time is over: Secure, lapse
-       | | +---------------------------------+---+
-       | |                                   | contact opens: count the visit
-       | |   contact closes: Secure          v
-       | +--------------------------------  OPEN  ---- held_open_after_s ----> HELD_OPEN (alarm)
-       |                                                                          |
-       +------ contact closes: Secure, clear ----------- FORCED (alarm) <---------+-- never; see below
-      SECURED -- contact opens without a grant --> FORCED
-      JAMMED: the lock does not do what it was told (no answer, still released when it should be secured, or
-              JAM_AFTER grants after which nobody could open). It is still tried at every grant: nobody is stranded.
-      UNKNOWN: since the start, until the contact has been read once.
+The state follows from what is known, in this order:
 
-Release comes from Granted and from nothing else: no restart, reconnect, alarm or tick ever opens. A door that is
-found open or released at the start stays as it is found. Time is monotonic seconds.
+    fire, or low battery at a fail-safe door  ->  EMERGENCY        held released, renewed while the input is active
+    the contact cannot be read                ->  UNKNOWN
+    open:    opened without a right           ->  FORCED (alarm)   until it closes
+             for held_open_after_s            ->  HELD_OPEN (alarm, after a warning)   until it closes
+             else                             ->  OPEN
+    closed:  released, or settling            ->  RELEASED         until it is opened, or the time is over: Secure
+             out of service                   ->  OUT_OF_SERVICE
+             it does not do what it should    ->  JAMMED (alarm)   still tried at every grant: nobody is stranded
+             else                             ->  SECURED
+
+    granted: Release --- contact opens: count the visit --- closes, settles: Secure
+                 |-- resists: Secure, wait, Release, at most twice -- resists still: jammed
+                 +-- nobody opens in time: Secure, lapse -- three times in a row: never opened
+
+Release has six causes (`Cause`) and no other: a restart, a reconnect, an alarm or a late answer never moves the
+lock. A door that is found open or released stays as it is found. An egress input counts when it *becomes* active;
+fire and battery count as they are. What a contact alone can know of leaving: docs/decisions/0015.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import assert_never
-from uuid import UUID
 
-from station_agent.wire.kinds import AlarmKind, Credential, DoorState
+from station_agent.access.door_alarms import cleared, follow, raised
+from station_agent.access.door_demands import (
+    battery_seen,
+    egress_seen,
+    egress_stuck,
+    fire_seen,
+    held,
+    keep_released,
+    renew,
+    renewal_failed,
+)
+from station_agent.access.door_jam import lock_seen, release_again, resistance_seen, retry
+from station_agent.access.door_model import (
+    ALARMS,
+    GRACE_S,
+    JAMS,
+    NEVER_OPENED_AFTER,
+    RETRY_AFTER_S,
+    WAITING_MAX,
+    BatterySeen,
+    Bolt,
+    Cause,
+    ClearAlarm,
+    ContactSeen,
+    CountVisit,
+    Door,
+    DoorSettings,
+    Effect,
+    Egress,
+    EgressSeen,
+    Exit,
+    Exited,
+    FireSeen,
+    Granted,
+    Input,
+    Lapse,
+    LockOnline,
+    LockSeen,
+    Pass,
+    PowerSeen,
+    RaiseAlarm,
+    Release,
+    ReleaseFailed,
+    Resistance,
+    ResistanceSeen,
+    Retried,
+    Secure,
+    ServiceSet,
+    Step,
+    TamperSeen,
+    Tick,
+    Warn,
+)
+from station_agent.wire.kinds import AlarmKind, DoorState
 
-JAM_AFTER = 3
-"""One grant without an opening is somebody who walked away; three in a row are ice, a padlock or a bolt."""
-
-GRACE_S = 1.0
-"""The contact is polled: an opening in the last moment of a release is seen this much later at most."""
-
-WAITING_MAX = 8
-"""Grants that wait for one opening: a group that shows its codes one after the other."""
-
-ALARMS = frozenset({AlarmKind.DOOR_FORCED, AlarmKind.DOOR_HELD_OPEN, AlarmKind.DOOR_JAMMED})
-
-
-@dataclass(frozen=True, slots=True)
-class Pass:
-    """An entry that was granted."""
-
-    attempt: UUID
-    credential: Credential
-    member: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class DoorSettings:
-    hold_s: float
-    held_open_after_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Door:
-    """`waiting` are grants that no opening has confirmed yet; `expected_until` ends the time in which an opening
-    is nobody's crime; until `secured_by` the relay may still be released by its own timer; `unopened` counts releases
-    in a row after which nobody opened."""
-
-    state: DoorState = DoorState.UNKNOWN
-    contact_open: bool | None = None
-    waiting: tuple[Pass, ...] = ()
-    expected_until: float | None = None
-    held_at: float | None = None
-    secured_by: float = 0.0
-    unopened: int = 0
-    alarms: frozenset[AlarmKind] = frozenset()
-
-
-# --- inputs ---
-
-
-@dataclass(frozen=True, slots=True)
-class Granted:
-    entry: Pass
-
-
-@dataclass(frozen=True, slots=True)
-class ContactSeen:
-    open: bool
-
-
-@dataclass(frozen=True, slots=True)
-class LockSeen:
-    """The relay, read from the device."""
-
-    released: bool
-
-
-@dataclass(frozen=True, slots=True)
-class ReleaseFailed:
-    attempt: UUID
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class Tick:
-    """Time has passed; `due` says when one is needed."""
-
-
-Input = Granted | ContactSeen | LockSeen | ReleaseFailed | Tick
-
-# --- effects ---
-
-
-@dataclass(frozen=True, slots=True)
-class Release:
-    entry: Pass
-
-
-@dataclass(frozen=True, slots=True)
-class Secure:
-    pass
-
-
-@dataclass(frozen=True, slots=True)
-class RaiseAlarm:
-    alarm: AlarmKind
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class ClearAlarm:
-    alarm: AlarmKind
+__all__ = [
+    "ALARMS",
+    "GRACE_S",
+    "JAMS",
+    "NEVER_OPENED_AFTER",
+    "BatterySeen",
+    "Bolt",
+    "Cause",
+    "ClearAlarm",
+    "ContactSeen",
+    "CountVisit",
+    "Door",
+    "DoorSettings",
+    "Effect",
+    "Egress",
+    "EgressSeen",
+    "Exit",
+    "Exited",
+    "FireSeen",
+    "Granted",
+    "Input",
+    "Lapse",
+    "LockOnline",
+    "LockSeen",
+    "Pass",
+    "PowerSeen",
+    "RaiseAlarm",
+    "Release",
+    "ReleaseFailed",
+    "Resistance",
+    "ResistanceSeen",
+    "Retried",
+    "Secure",
+    "ServiceSet",
+    "TamperSeen",
+    "Tick",
+    "Warn",
+    "due",
+    "step",
+]
 
 
-@dataclass(frozen=True, slots=True)
-class CountVisit:
-    entry: Pass
+POWER_LOST = "the mains are gone, and the battery carries the station"
+TAMPERED = "the tamper contact is open: somebody is at the housing or its wiring"
 
 
-@dataclass(frozen=True, slots=True)
-class Lapse:
-    """The grant was not used: nobody opened in time."""
-
-    entry: Pass
-
-
-Effect = Release | Secure | RaiseAlarm | ClearAlarm | CountVisit | Lapse
-
-
-def step(door: Door, given: Input, settings: DoorSettings, now: float) -> tuple[Door, tuple[Effect, ...]]:
+def step(door: Door, given: Input, settings: DoorSettings, now: float) -> Step:
     """The door after `given` at `now`, and what is to be done, in order."""
-    match given:
-        case Granted(entry):
-            return _granted(door, entry, settings, now)
-        case ContactSeen(is_open):
-            return _opened(door, settings, now) if is_open else _closed(door, now)
-        case LockSeen(released):
-            return _lock_seen(door, released, settings, now)
-        case ReleaseFailed(attempt, detail):
-            return _release_failed(door, attempt, detail)
-        case Tick():
-            return _passed(door, now)
-        case _:
-            assert_never(given)
+    door, effects = _answer(door, given, settings, now)
+    return replace(door, state=_state(door, settings)), effects
 
 
 def due(door: Door) -> float | None:
     """When a Tick will change something; None while none can."""
-    times = [time for time in (door.expected_until, door.held_at) if time is not None]
-    return min(times) if times else None
+    times = (
+        door.expected_until,
+        door.secure_at,
+        door.warn_at,
+        door.held_at,
+        door.renew_at,
+        door.retry_at,
+        door.again_at,
+        door.egress_stuck_at,
+    )
+    return min((time for time in times if time is not None), default=None)
 
 
-def _granted(door: Door, entry: Pass, settings: DoorSettings, now: float) -> tuple[Door, tuple[Effect, ...]]:
-    expected = now + settings.hold_s + GRACE_S
-    door = replace(door, secured_by=expected)
+def _state(door: Door, settings: DoorSettings) -> DoorState:
+    if held(door, settings):
+        return DoorState.EMERGENCY
+    if door.contact_open is None:
+        return DoorState.UNKNOWN
+    if door.contact_open:
+        if AlarmKind.DOOR_FORCED in door.alarms:
+            return DoorState.FORCED
+        return DoorState.HELD_OPEN if AlarmKind.DOOR_HELD_OPEN in door.alarms else DoorState.OPEN
+    if door.released or door.secure_at is not None or door.again_at is not None:
+        return DoorState.RELEASED
+    if door.out_of_service:
+        return DoorState.OUT_OF_SERVICE
+    return DoorState.JAMMED if door.alarms & JAMS else DoorState.SECURED
+
+
+def _answer(door: Door, given: Input, settings: DoorSettings, now: float) -> Step:
+    match given:
+        case Granted(entry):
+            return _granted(door, entry, settings, now)
+        case ContactSeen(None):
+            return _lost_sight(door, settings), ()
+        case ContactSeen(is_open):
+            return _opened(door, settings, now) if is_open else _closed(door, settings, now)
+        case LockSeen(released):
+            return lock_seen(door, released, settings, now)
+        case LockOnline(online, detail):
+            return follow(door, AlarmKind.LOCK_OFFLINE, not online, detail)
+        case ReleaseFailed():
+            return _release_failed(door, given, settings, now)
+        case EgressSeen(active):
+            return egress_seen(door, active, settings, now)
+        case FireSeen(active):
+            return fire_seen(door, active, settings, now)
+        case BatterySeen(low):
+            return battery_seen(door, low, settings, now)
+        case PowerSeen(on_battery):
+            return follow(door, AlarmKind.POWER_LOST, on_battery, POWER_LOST)
+        case TamperSeen(active):
+            return follow(door, AlarmKind.DOOR_TAMPERED, active, TAMPERED)
+        case ResistanceSeen(sign, active):
+            return resistance_seen(door, sign, active, now)
+        case ServiceSet(out_of_service):
+            return replace(door, out_of_service=out_of_service), ()
+        case Tick():
+            return _passed(door, settings, now)
+        case _:
+            assert_never(given)
+
+
+def _granted(door: Door, entry: Pass, settings: DoorSettings, now: float) -> Step:
+    hold_s = entry.hold_s or settings.hold_s
+    if door.expected_until is not None:  # a shorter hold does not take from who was let in before
+        hold_s = max(hold_s, door.expected_until - GRACE_S - now)
+    expected = now + hold_s + GRACE_S
+    door = replace(
+        door,
+        released=True,
+        seen_closed=False,
+        expected_until=expected,
+        secured_by=max(door.secured_by, expected),
+        secure_at=None,
+        retries=0,
+        again_at=None,
+        retry_at=None if door.contact_open or held(door, settings) else now + RETRY_AFTER_S,
+    )
+    release = Release(hold_s, Cause.GRANT, entry)
+    if held(door, settings) or (door.contact_open and door.renew_at is not None):
+        # It is released for longer than this grant asks; the lock's timer must not be set to less.
+        door, release = keep_released(door, Cause.GRANT, now, entry)
     if door.contact_open:
         # They walk in through the open door; released all the same, in case it is falling shut at this moment.
-        return replace(door, expected_until=expected), (Release(entry), CountVisit(entry))
+        return door, (release, CountVisit(entry))
     waiting: tuple[Pass, ...] = (*door.waiting, entry)
     lapsed: tuple[Effect, ...] = ()
     if len(waiting) > WAITING_MAX:
         lapsed, waiting = (Lapse(waiting[0]),), waiting[1:]
-    state = DoorState.UNKNOWN if door.contact_open is None else DoorState.RELEASED
-    return replace(door, state=state, waiting=waiting, expected_until=expected), (Release(entry), *lapsed)
+    return replace(door, waiting=waiting), (release, *lapsed)
 
 
-def _opened(door: Door, settings: DoorSettings, now: float) -> tuple[Door, tuple[Effect, ...]]:
+def _opened(door: Door, settings: DoorSettings, now: float) -> Step:
     if door.contact_open:
         return door, ()
-    found = door.contact_open is None
     expected = door.expected_until is not None and now <= door.expected_until
-    if found and not expected:
-        return _found_open(door, settings, now)
-    if not expected:
-        forced, effects = _raise(door, AlarmKind.DOOR_FORCED, "the door opened and nobody had been let in")
-        lapsed = tuple(Lapse(entry) for entry in door.waiting)
-        return replace(
-            forced, state=DoorState.FORCED, contact_open=True, waiting=(), expected_until=None, held_at=None
-        ), effects + lapsed
-    visits = tuple(CountVisit(entry) for entry in door.waiting)
-    door, cleared = _clear(door, AlarmKind.DOOR_JAMMED)
-    opened = replace(
+    found = door.contact_open is None and not door.seen_closed
+    exited = _exit(door, settings, now)
+    settling = door.secure_at is not None  # it swung back: the same opening
+    unlocked = expected or held(door, settings) or settling
+    waiting: tuple[Effect, ...]
+    waiting = tuple(CountVisit(entry) if expected else Lapse(entry) for entry in door.waiting)
+    door = replace(
         door,
-        state=DoorState.OPEN,
         contact_open=True,
+        seen_closed=False,
         waiting=(),
         expected_until=None,
-        held_at=now + settings.held_open_after_s,
-        unopened=0,
+        secure_at=None,
+        retry_at=None,
+        again_at=None,
+        renew_at=door.renew_at if held(door, settings) else None,
     )
-    return opened, visits + cleared
+    if not (unlocked or found or exited):
+        door, effects = raised(door, AlarmKind.DOOR_FORCED, "the door opened and nobody had been let in or out")
+        return replace(door, released=False), (*effects, *waiting)
+    effects = waiting
+    if unlocked:  # proof that it gives way
+        door, ended = cleared(replace(door, unopened=0), AlarmKind.DOOR_JAMMED, AlarmKind.DOOR_NEVER_OPENED)
+        effects += ended
+    if exited and not (settling or found) and not (expected and waiting):
+        effects += (Exited(exited),)
+    if settings.bolt is Bolt.DEADBOLT and unlocked and not held(door, settings):
+        door, release = keep_released(door, Cause.OPEN_BOLT, now)
+        effects = (release, *effects)
+    return _stands_open(door, settings, now), effects
 
 
-def _found_open(door: Door, settings: DoorSettings, now: float) -> tuple[Door, tuple[Effect, ...]]:
-    """The first reading of the contact, and it is open: an alarm of before the restart goes on."""
-    if AlarmKind.DOOR_FORCED in door.alarms:
-        return replace(door, state=DoorState.FORCED, contact_open=True), ()
-    if AlarmKind.DOOR_HELD_OPEN in door.alarms:
-        return replace(door, state=DoorState.HELD_OPEN, contact_open=True), ()
-    return replace(door, state=DoorState.OPEN, contact_open=True, held_at=now + settings.held_open_after_s), ()
+def _exit(door: Door, settings: DoorSettings, now: float) -> Exit | None:
+    """How somebody leaves by this opening, if that can be."""
+    if held(door, settings):
+        return Exit.EMERGENCY
+    if door.egress or now <= door.exit_until:
+        return Exit.BUTTON if settings.egress is Egress.BUTTON else Exit.SIGNAL
+    if settings.egress is Egress.HANDLE and Resistance.BOLT not in door.resisting:
+        # A handle draws the bolt before the door moves; a crowbar does not.
+        return Exit.HANDLE
+    return None
 
 
-def _closed(door: Door, now: float) -> tuple[Door, tuple[Effect, ...]]:
+def _stands_open(door: Door, settings: DoorSettings, now: float) -> Door:
+    """From now on it counts as standing open, unless an alarm of earlier says so already."""
+    if door.alarms & {AlarmKind.DOOR_FORCED, AlarmKind.DOOR_HELD_OPEN} or held(door, settings):
+        return door
+    held_at = now + settings.held_open_after_s
+    warn_at = held_at - settings.warn_before_s if settings.warn_before_s > 0 else None
+    return replace(door, held_at=held_at, warn_at=warn_at)
+
+
+def _closed(door: Door, settings: DoorSettings, now: float) -> Step:
     if door.contact_open is False:
         return door, ()
     was_open = door.contact_open is True
-    door, forced = _clear(door, AlarmKind.DOOR_FORCED)
-    door, held = _clear(door, AlarmKind.DOOR_HELD_OPEN)
-    door = replace(door, contact_open=False, held_at=None)
-    if door.expected_until is not None and now <= door.expected_until:
-        # Somebody was let in while it was open, or it is the first reading after a grant.
-        return replace(door, state=DoorState.RELEASED), forced + held
-    state = DoorState.JAMMED if AlarmKind.DOOR_JAMMED in door.alarms else DoorState.SECURED
-    secure: tuple[Effect, ...] = (Secure(),) if was_open else ()
-    return replace(door, state=state, expected_until=None), secure + forced + held
+    expected = door.expected_until is not None and now <= door.expected_until
+    door, effects = cleared(door, AlarmKind.DOOR_FORCED, AlarmKind.DOOR_HELD_OPEN)
+    door = replace(door, contact_open=False, held_at=None, warn_at=None)
+    if held(door, settings):
+        return door, effects
+    door = replace(door, renew_at=None)  # the deadbolt may come out
+    if expected:
+        # Somebody was let in or out while it was open, or it is the first reading after a grant.
+        return door, effects
+    door = replace(door, expected_until=None)
+    if not was_open:
+        return replace(door, released=False, seen_closed=True), effects
+    if settings.settle_s > 0:
+        return replace(door, secure_at=now + settings.settle_s), effects
+    door, secure = _secured(door)
+    return door, (*secure, *effects)
 
 
-def _lock_seen(door: Door, released: bool, settings: DoorSettings, now: float) -> tuple[Door, tuple[Effect, ...]]:
-    if door.state is DoorState.UNKNOWN:
-        if released and door.expected_until is None:
-            # Left by a grant of before the restart; the board's own timer will secure it.
-            expected = now + settings.hold_s + GRACE_S
-            return replace(door, expected_until=expected, secured_by=expected), ()
-        return door, ()
-    if released and door.state is DoorState.SECURED and now >= door.secured_by:
-        jammed, effects = _raise(door, AlarmKind.DOOR_JAMMED, "the lock is released and should be secured")
-        return replace(jammed, state=DoorState.JAMMED), (Secure(), *effects)
-    if not released and door.state is DoorState.JAMMED and door.unopened < JAM_AFTER:
-        cleared, effects = _clear(door, AlarmKind.DOOR_JAMMED)
-        return replace(cleared, state=DoorState.SECURED), effects
-    return door, ()
+def _lost_sight(door: Door, settings: DoorSettings) -> Door:
+    """What the door does now is not known. What stood before stands until it is seen again."""
+    at_rest = door.contact_open is False and not door.released and door.secure_at is None
+    return replace(
+        door,
+        contact_open=None,
+        seen_closed=at_rest and not held(door, settings),
+        secure_at=None,
+        held_at=None,
+        warn_at=None,
+        retry_at=None,
+        again_at=None,
+        renew_at=door.renew_at if held(door, settings) else None,
+    )
 
 
-def _release_failed(door: Door, attempt: UUID, detail: str) -> tuple[Door, tuple[Effect, ...]]:
+def _secured(door: Door) -> Step:
+    """A closed door's lock is to be secured from here on."""
+    return replace(door, released=False, seen_closed=True, secure_at=None, renew_at=None), (Secure(),)
+
+
+def _release_failed(door: Door, failed: ReleaseFailed, settings: DoorSettings, now: float) -> Step:
     """The window stays open: the answer may be what was lost, and then the door does open."""
-    waiting = tuple(entry for entry in door.waiting if entry.attempt != attempt)
-    lapsed = tuple(Lapse(entry) for entry in door.waiting if entry.attempt == attempt)
-    door, effects = _raise(replace(door, waiting=waiting), AlarmKind.DOOR_JAMMED, detail)
-    if door.state is DoorState.SECURED or (door.state is DoorState.RELEASED and not waiting):
-        door = replace(door, state=DoorState.JAMMED)
+    waiting = tuple(entry for entry in door.waiting if entry.attempt != failed.attempt)
+    lapsed: tuple[Effect, ...] = tuple(Lapse(entry) for entry in door.waiting if entry.attempt == failed.attempt)
+    door = replace(door, waiting=waiting)
+    if not waiting and not door.contact_open:
+        door = replace(door, released=False, retry_at=None, again_at=None)
+    door, effects = raised(renewal_failed(door, settings, now), AlarmKind.LOCK_FAULT, failed.detail)
     return door, lapsed + effects
 
 
-def _passed(door: Door, now: float) -> tuple[Door, tuple[Effect, ...]]:
-    effects: tuple[Effect, ...] = ()
+def _passed(door: Door, settings: DoorSettings, now: float) -> Step:
+    door, effects = egress_stuck(door, settings, now)
     if door.expected_until is not None and now >= door.expected_until:
-        door, effects = _release_over(door)
+        door, more = _release_over(door, settings, now)
+        effects += more
+    if door.secure_at is not None and now >= door.secure_at:
+        door, more = _secured(door)
+        effects += more
+    if door.warn_at is not None and now >= door.warn_at:
+        door = replace(door, warn_at=None)
+        effects += (Warn(),)
     if door.held_at is not None and now >= door.held_at:
-        door = replace(door, held_at=None)
-        if door.state is DoorState.OPEN:
-            door, held = _raise(door, AlarmKind.DOOR_HELD_OPEN, "the door stands open")
-            door, effects = replace(door, state=DoorState.HELD_OPEN), effects + held
+        door, more = raised(replace(door, held_at=None), AlarmKind.DOOR_HELD_OPEN, "the door stands open")
+        effects += more
+    for topic in (renew, release_again, retry):
+        door, more = topic(door, settings, now)
+        effects += more
     return door, effects
 
 
-def _release_over(door: Door) -> tuple[Door, tuple[Effect, ...]]:
-    lapsed = tuple(Lapse(entry) for entry in door.waiting)
-    unopened = min(door.unopened + 1, JAM_AFTER) if door.waiting and door.contact_open is False else door.unopened
-    door = replace(door, waiting=(), expected_until=None, unopened=unopened)
-    if door.contact_open is not False:
+def _release_over(door: Door, settings: DoorSettings, now: float) -> Step:
+    lapsed: tuple[Effect, ...] = tuple(Lapse(entry) for entry in door.waiting)
+    unopened = door.unopened
+    if door.waiting and door.contact_open is False:
+        unopened = min(unopened + 1, NEVER_OPENED_AFTER)
+    door = replace(door, waiting=(), expected_until=None, unopened=unopened, retry_at=None, again_at=None)
+    if door.contact_open is not False or held(door, settings):
         return door, lapsed
     effects: tuple[Effect, ...] = ()
-    if unopened >= JAM_AFTER:
-        detail = f"released {JAM_AFTER} times and nobody could open: ice, a padlock or a stuck bolt"
-        door, effects = _raise(door, AlarmKind.DOOR_JAMMED, detail)
-    state = DoorState.JAMMED if AlarmKind.DOOR_JAMMED in door.alarms else DoorState.SECURED
-    return replace(door, state=state), (Secure(), *lapsed, *effects)
-
-
-def _raise(door: Door, alarm: AlarmKind, detail: str) -> tuple[Door, tuple[Effect, ...]]:
-    if alarm in door.alarms:
-        return door, ()
-    return replace(door, alarms=door.alarms | {alarm}), (RaiseAlarm(alarm, detail),)
-
-
-def _clear(door: Door, alarm: AlarmKind) -> tuple[Door, tuple[Effect, ...]]:
-    if alarm not in door.alarms:
-        return door, ()
-    return replace(door, alarms=door.alarms - {alarm}), (ClearAlarm(alarm),)
+    if unopened >= NEVER_OPENED_AFTER:
+        detail = f"let in {NEVER_OPENED_AFTER} times in a row and nobody opened: ice, a padlock or something before it"
+        door, effects = raised(door, AlarmKind.DOOR_NEVER_OPENED, detail)
+    if door.renew_at is not None:  # the exit button is still pressed
+        return door, lapsed + effects
+    door, secure = _secured(door)
+    return door, (*secure, *lapsed, *effects)

@@ -17,10 +17,12 @@ from firmware_bridge.capabilities import DeviceError, Lock
 from station_agent.access import door as machine
 from station_agent.access import ledger
 from station_agent.access.door import Door, DoorSettings, Pass
+from station_agent.access.door_jam import SAID
+from station_agent.access.door_model import DEMAND_HOLD_S, Exit
 from station_agent.alarms.board import AlarmBoard
 from station_agent.clock import Clock
 from station_agent.telemetry.spool import Spool
-from station_agent.wire.events import DoorChanged, VisitCounted
+from station_agent.wire.events import DoorChanged, DoorExited, DoorRetried, VisitCounted
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +57,7 @@ class Doorway:
         clock: Clock,
         spool: Spool,
         alarms: AlarmBoard,
+        out_of_service: bool = False,
     ) -> None:
         self._lock = lock
         self._settings = settings
@@ -62,13 +65,20 @@ class Doorway:
         self._spool = spool
         self._alarms = alarms
         # A release of before the start may still be running.
-        secured_by = clock.monotonic() + settings.hold_s + machine.GRACE_S
-        self.door = Door(alarms=alarms.standing(lock.name) & machine.ALARMS, secured_by=secured_by)
+        secured_by = clock.monotonic() + max(settings.hold_s, DEMAND_HOLD_S) + machine.GRACE_S
+        self.door = Door(
+            alarms=alarms.standing(lock.name) & machine.ALARMS, secured_by=secured_by, out_of_service=out_of_service
+        )
         self.on_changed: Callable[[], None] = lambda: None
         """Called after the state or the contact changed."""
+        self.on_warning: Callable[[], None] = lambda: None
+        """Called when the door should be closed soon, or it is an alarm."""
+        self.on_exit: Callable[[Exit], None] = lambda how: None
+        """Called when somebody left, as far as the door can know."""
         self._timer: asyncio.TimerHandle | None = None
         self._look = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._securing: asyncio.Task[None] | None = None
         self._admissions: dict[UUID, Admission] = {}
         self.releases = 0
 
@@ -78,7 +88,7 @@ class Doorway:
 
     def resume(self, waiting: Iterable[Pass], expected_until: float) -> None:
         """Before the start: grants of before a restart that may still be used. Moves nothing."""
-        self.door = replace(self.door, waiting=tuple(waiting), expected_until=expected_until)
+        self.door = replace(self.door, waiting=tuple(waiting), expected_until=expected_until, released=True)
         self._arm()
 
     def admit(self, entry: Pass, remember: Callable[[], None]) -> Admission:
@@ -97,7 +107,7 @@ class Doorway:
         later: list[machine.Effect] = [effect for effect in effects if not isinstance(effect, machine.Release)]
         for effect in effects:
             if isinstance(effect, machine.Release):
-                self._release(effect.entry)
+                self._release(effect)
         if behind_release is not None:
             asyncio.get_running_loop().call_soon(behind_release)
         if later or before.state is not self.door.state or before.contact_open is not self.door.contact_open:
@@ -138,15 +148,22 @@ class Doorway:
         for admission in self._admissions.values():
             admission.used.cancel()
 
-    def _release(self, entry: Pass) -> None:
+    def _release(self, release: machine.Release) -> None:
         loop = asyncio.get_running_loop()
         self.releases += 1
-        released = loop.create_task(self._lock.release(self._settings.hold_s), name=f"release {entry.attempt}")
+        if self._securing is not None:
+            self._securing.cancel()  # what is overtaken must not secure afterwards
+        entry = release.entry
+        attempt = entry.attempt if entry is not None else None
+        released = loop.create_task(self._lock.release(release.hold_s), name=f"release: {release.cause}")
         self._keep(released)
-        self._admissions[entry.attempt] = Admission(released, loop.create_future())
-        released.add_done_callback(lambda task: self._released(entry.attempt, task))
+        if attempt is not None:
+            self._admissions[attempt] = Admission(released, loop.create_future())
+        else:
+            log.info("%s: released, because of %s", self.name, release.cause)
+        released.add_done_callback(lambda task: self._released(attempt, task))
 
-    def _released(self, attempt: UUID, task: asyncio.Task[None]) -> None:
+    def _released(self, attempt: UUID | None, task: asyncio.Task[None]) -> None:
         if task.cancelled():
             return
         error = task.exception()
@@ -155,9 +172,11 @@ class Doorway:
             self.feed(machine.ReleaseFailed(attempt, str(error)))
         elif error is not None:
             self.feed(machine.ReleaseFailed(attempt, f"{self.name}: {type(error).__name__}"))
-            log.error("the release of %s failed", self.name, exc_info=error)
+            log.error("a release failed", exc_info=error)
 
     async def _secure(self) -> None:
+        if self.door.released:
+            return  # somebody was let in since
         try:
             await self._lock.secure()
         except DeviceError as error:
@@ -177,7 +196,8 @@ class Doorway:
     def _do(self, effect: machine.Effect) -> None:
         match effect:
             case machine.Secure():
-                self._keep(asyncio.get_running_loop().create_task(self._secure(), name="secure"))
+                self._securing = asyncio.get_running_loop().create_task(self._secure(), name="secure")
+                self._keep(self._securing)
             case machine.RaiseAlarm(alarm, detail):
                 self._alarms.raise_alarm(alarm, self.name, detail)
             case machine.ClearAlarm(alarm):
@@ -191,6 +211,14 @@ class Doorway:
             case machine.Lapse(entry):
                 self._spool.record(also=lambda db: ledger.settled(db, entry.attempt))
                 self._used(entry, False)
+            case machine.Exited(how):
+                self._spool.record(DoorExited(door=self.name, how=how.value))
+                self.on_exit(how)
+            case machine.Retried(pulse, signs):
+                detail = ", ".join(SAID[sign] for sign in sorted(signs))
+                self._spool.record(DoorRetried(door=self.name, pulse=pulse, detail=detail))
+            case machine.Warn():
+                self.on_warning()
             case machine.Release():
                 raise AssertionError("a release is done at once, not here")
             case _:

@@ -23,6 +23,13 @@ class DoorOpen(Wire):
     kind: Literal[CommandKind.DOOR_OPEN] = CommandKind.DOOR_OPEN
 
 
+class DoorService(Wire):
+    """Out of service nobody is let in; whoever is inside can leave."""
+
+    kind: Literal[CommandKind.DOOR_SERVICE] = CommandKind.DOOR_SERVICE
+    in_service: bool
+
+
 class SignText(Wire):
     kind: Literal[CommandKind.SIGN_TEXT] = CommandKind.SIGN_TEXT
     text: Annotated[str, StringConstraints(strip_whitespace=True, max_length=120)]  # "" shows the idle text
@@ -71,7 +78,10 @@ class FaceErase(Wire):
     member: MemberId
 
 
-Order = Annotated[DoorOpen | SignText | CameraPicture | VideoPush | FaceEnrol | FaceErase, Field(discriminator="kind")]
+Order = Annotated[
+    DoorOpen | DoorService | SignText | CameraPicture | VideoPush | FaceEnrol | FaceErase,
+    Field(discriminator="kind"),
+]
 
 
 class Command(Wire):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import Field
@@ -41,6 +41,38 @@ class VisitCounted(Wire):
     attempt: UUID
     credential: Credential
     member: MemberId | None = None
+
+
+class DoorExited(Wire):
+    """Somebody left, as far as the door can know: `handle` means that it opened from inside or was found unlocked."""
+
+    door: Name
+    how: Literal["button", "signal", "handle", "emergency"]
+
+
+class DoorRetried(Wire):
+    """A released door did not give way, and the lock was secured and released once more within the same grant."""
+
+    door: Name
+    pulse: int = Field(ge=1)
+    detail: Text
+
+
+class DoorSelftest(Wire):
+    """The daily look: could a member be let in now? `reasons` say why not."""
+
+    door: Name
+    openable: bool
+    reasons: tuple[Text, ...] = Field(default=(), max_length=32)
+
+
+class DoorServiceSet(Wire):
+    """The door was taken out of service, or put back into it."""
+
+    door: Name
+    in_service: bool
+    actor: Text
+    reason: Text = ""
 
 
 class AlarmRaised(Wire):
@@ -125,6 +157,10 @@ class Readings(Wire):
 EventBody = (
     AccessDecided
     | DoorChanged
+    | DoorExited
+    | DoorRetried
+    | DoorSelftest
+    | DoorServiceSet
     | VisitCounted
     | AlarmRaised
     | AlarmCleared
@@ -142,6 +178,10 @@ EventBody = (
 KINDS: dict[str, type[EventBody]] = {
     "access.decided": AccessDecided,
     "door.changed": DoorChanged,
+    "door.exited": DoorExited,
+    "door.retried": DoorRetried,
+    "door.selftest": DoorSelftest,
+    "door.service": DoorServiceSet,
     "visit.counted": VisitCounted,
     "alarm.raised": AlarmRaised,
     "alarm.cleared": AlarmCleared,
