@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from station_agent.faces import gates
-from station_agent.faces.engine import Embedding, Sight
+from station_agent.faces.engine import Embedding, Face, Sight
 from station_agent.faces.match import Gallery, Match, NoMatch, Policy, agree, match, verify
 from station_agent.wire.kinds import Reason
 
@@ -23,11 +23,17 @@ FRAMES_MAX = 8
 
 @dataclass(frozen=True)
 class Evidence:
-    embeddings: tuple[Embedding, ...] = field(default=(), repr=False)
+    """`faces` are those that count, one a frame."""
+
+    faces: tuple[Face, ...] = field(default=(), repr=False)
     fit: int = 0
     last_mono_s: float | None = None
     unfit: gates.Unfit | None = None
     broken: bool = False
+
+    @property
+    def embeddings(self) -> tuple[Embedding, ...]:
+        return tuple(face.embedding for face in self.faces)
 
     @property
     def exhausted(self) -> bool:
@@ -41,11 +47,10 @@ class Evidence:
         face = gates.to_look(sight)
         if isinstance(face, gates.Unfit):
             alone = face.reason is not Reason.SEVERAL_FACES
-            return replace(seen, unfit=face, embeddings=self.embeddings if alone else ())
-        together = (*self.embeddings, face.embedding)
-        if agree(together, policy):
-            return replace(seen, embeddings=together, fit=self.fit + 1)
-        return replace(seen, embeddings=(face.embedding,), fit=self.fit + 1, broken=True)
+            return replace(seen, unfit=face, faces=self.faces if alone else ())
+        if agree((*self.embeddings, face.embedding), policy):
+            return replace(seen, faces=(*self.faces, face), fit=self.fit + 1)
+        return replace(seen, faces=(face,), fit=self.fit + 1, broken=True)
 
     def decide(self, enrolled: Gallery, policy: Policy, member: str | None = None) -> Match | NoMatch:
         """What is known by now: whose face it is, or with `member` whether it is that member's."""

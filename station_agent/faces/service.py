@@ -19,12 +19,13 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from station_agent.clock import Clock
 from station_agent.faces import calibrate, gates
-from station_agent.faces.engine import ENGINES, Embedding, Picture
+from station_agent.faces.engine import ENGINES, Embedding
 from station_agent.faces.evidence import Evidence
+from station_agent.faces.liveness import Mode, Verdict
 from station_agent.faces.match import (
     STRICT,
     Gallery,
@@ -37,9 +38,11 @@ from station_agent.faces.match import (
 )
 from station_agent.faces.packs import Pack
 from station_agent.faces.pipe import NotAFrame
-from station_agent.faces.templates import Loaded, TemplateStore, TemplatesUnusable
+from station_agent.faces.proof import Ask, Frame, Liveness, nobody_asks
+from station_agent.faces.templates import ConsentWithdrawn, Loaded, TemplateStore, TemplatesUnusable
 from station_agent.faces.worker import FaceWorker, WorkerTrouble
 from station_agent.wire.commands import Consent
+from station_agent.wire.documents import Erasure
 from station_agent.wire.kinds import Reason
 
 log = logging.getLogger(__name__)
@@ -53,21 +56,18 @@ CANDIDATES_MAX = 12
 ENROL_GAP_S = 0.4
 """Between frames to enrol: a person moves a little meanwhile, so that the templates are not one and the same."""
 
+STAND = "look into the camera", "请正对摄像头"
+MOVE = "good; now turn the head a little", "请轻轻转头"
+"""Sentences of an enrolment, for the page and for the sign; the others are those of gates.py."""
+
 EXPIRY_CHECK_S = 600.0
+CANNOT_RECEIVE = "this station cannot receive templates yet"
+"""A template leaves its station only sealed for another one, and stations have no keys of their own so far."""
+
 CLOCK_SKEW_MAX = timedelta(minutes=5)  # between the hub, where consent is given, and the station
 
 
 Result = TypeVar("Result")
-
-
-class Frame(Protocol):
-    """A camera's frame: RGB bytes (h, w, 3), and when it was taken in monotonic seconds."""
-
-    @property
-    def rgb(self) -> Picture: ...
-
-    @property
-    def mono_s(self) -> float: ...
 
 
 @dataclass(frozen=True)
@@ -104,6 +104,16 @@ class Enrolled:
     quality: tuple[Quality, ...]
 
 
+@dataclass(frozen=True)
+class Guidance:
+    """What to do next while somebody is enrolled: `good` pictures of `wanted`; `zh` is for the sign."""
+
+    good: int
+    wanted: int
+    sentence: str
+    zh: str
+
+
 class EnrolRefused(Exception):
     """Nobody was enrolled and nothing was stored. The sentence is for the operator and the person."""
 
@@ -117,7 +127,8 @@ class _Candidate:
 class FaceService:
     """`engine` is a row of ENGINES; `pack` the model pack of one that needs it. `people_max` can only lower the
     policy's own limit. `on_expired(member, templates)` is told of every erasure that the end of a consent caused,
-    `on_calibrated` of new thresholds. One look at a time; a second one waits within its own deadline.
+    `on_calibrated` of new thresholds. `liveness` is asked of everybody who was recognised. `station` is where this is:
+    consents name stations. One look at a time; a second one waits within its own deadline.
     """
 
     def __init__(
@@ -131,6 +142,8 @@ class FaceService:
         on_expired: Callable[[str, int], None] = lambda member, templates: None,
         on_calibrated: Callable[[calibrate.Calibration], None] = lambda calibration: None,
         worker: FaceWorker | None = None,
+        liveness: Liveness | None = None,
+        station: str = "",
     ) -> None:
         arguments = () if pack is None else (str(pack.folder), pack.digest)
         self.worker = worker or FaceWorker(ENGINES[engine], *arguments)
@@ -145,6 +158,8 @@ class FaceService:
         self._store = store
         self._clock = clock
         self._on_expired = on_expired
+        self._liveness = liveness or Liveness(Mode.OFF, clock)
+        self._station = station
         self._loaded: Loaded | None = None
         self._changes: set[asyncio.Task[object]] = set()
         self._looking = asyncio.Lock()
@@ -168,29 +183,35 @@ class FaceService:
         return len({template.member for template in self._loaded.templates}) if self._loaded else 0
 
     async def identify(
-        self, frames: AsyncIterator[Frame], deadline_s: float = IDENTIFY_DEADLINE_S
+        self, frames: AsyncIterator[Frame], deadline_s: float = IDENTIFY_DEADLINE_S, ask: Ask = nobody_asks
     ) -> Identified | NotIdentified:
-        """Who stands before the camera. Ends as soon as that is certain, at the latest after `deadline_s`.
+        """Who stands before the camera. Ends as soon as that is certain, at the latest after `deadline_s`; where a
+        challenge follows, which `ask` tells the person, that takes its own time.
 
         Raises what `frames` raises (CameraSilent). It closes `frames`.
         """
-        return await self._attempt(frames, deadline_s, None)
+        return await self._attempt(frames, deadline_s, None, ask)
 
     async def verify(
-        self, member: str, frames: AsyncIterator[Frame], deadline_s: float = IDENTIFY_DEADLINE_S
+        self,
+        member: str,
+        frames: AsyncIterator[Frame],
+        deadline_s: float = IDENTIFY_DEADLINE_S,
+        ask: Ask = nobody_asks,
     ) -> Identified | NotIdentified:
         """Whether `member`, whose code was valid, stands before the camera: one comparison, so a lower threshold. Else
         as identify().
         """
-        return await self._attempt(frames, deadline_s, member)
+        return await self._attempt(frames, deadline_s, member, ask)
 
     async def _attempt(
-        self, frames: AsyncIterator[Frame], deadline_s: float, member: str | None
+        self, frames: AsyncIterator[Frame], deadline_s: float, member: str | None, ask: Ask
     ) -> Identified | NotIdentified:
         evidence = Evidence()
+        seen: list[Verdict | None] = []  # a second camera's, one for each frame of the evidence
         pictures = 0
         try:
-            async with asyncio.timeout(deadline_s), self._looking, _closing(frames):
+            async with asyncio.timeout(deadline_s) as limit, self._looking, _closing(frames):
                 if self._loaded is None:
                     return NotIdentified(Reason.FACE_ENGINE_SILENT, "the enrolled faces could not be read")
                 enrolled = self._enrolled(self._loaded)
@@ -202,8 +223,18 @@ class FaceService:
                 async for frame in frames:
                     pictures += 1
                     evidence = evidence.add(await self.worker.look(frame.rgb), frame.mono_s, policy)
+                    seen = seen[: len(evidence.faces) - 1]
+                    if len(evidence.faces) > len(seen):
+                        seen.append(await self._liveness.seen(evidence.faces[-1], frame.mono_s))
                     found = evidence.decide(enrolled, policy, member)
                     if isinstance(found, Match):
+                        missing = self._liveness.passive(evidence.faces, seen)
+                        if missing is None and self._liveness.mode is Mode.CHALLENGE:
+                            limit.reschedule(None)
+                            look = self.worker.look
+                            missing = await self._liveness.challenge(evidence.faces, frames, look, policy, ask)
+                        if missing is not None:
+                            return NotIdentified(missing.reason, missing.detail)
                         return Identified(found.member, found.distance, found.margin, found.frames)
                     if evidence.exhausted:
                         break
@@ -221,9 +252,15 @@ class FaceService:
         return NotIdentified(found.reason, found.detail)
 
     async def enrol(
-        self, member: str, consent: Consent, frames: AsyncIterator[Frame], deadline_s: float = ENROL_DEADLINE_S
+        self,
+        member: str,
+        consent: Consent,
+        frames: AsyncIterator[Frame],
+        deadline_s: float = ENROL_DEADLINE_S,
+        guide: Callable[[Guidance], None] = lambda guidance: None,
     ) -> Enrolled:
-        """Makes the member's templates from the person before the camera, in the place of older ones.
+        """Makes the member's templates from the person before the camera, in the place of older ones. `guide` is told
+        what to do next, whenever that changes.
 
         Raises EnrolRefused, and what `frames` raises (CameraSilent). It closes `frames`.
         """
@@ -231,10 +268,11 @@ class FaceService:
         unfit: Counter[str] = Counter()
         try:
             self._allowed(member, consent)
+            await self._not_withdrawn(member, consent)
             async with self._looking:
                 try:
                     async with asyncio.timeout(deadline_s), _closing(frames):
-                        await self._collect(frames, candidates, unfit)
+                        await self._collect(frames, candidates, unfit, guide)
                 except TimeoutError:
                     pass  # what there is by now must do
                 chosen = self._chosen(candidates)
@@ -244,9 +282,9 @@ class FaceService:
                 loaded = self._allowed(member, consent)  # again: time has passed
                 if lookalike(embeddings, self._enrolled(loaded), member, self.policy):
                     raise EnrolRefused("this face is already enrolled under another member")
-                engine = self.worker.engine_name
-                await self._stored(lambda: self._store.add(member, engine, embeddings, consent, self._clock.now()))
-        except (WorkerTrouble, TemplatesUnusable, NotAFrame) as trouble:
+                engine, now = self.worker.engine_name, self._clock.now()
+                await self._stored(lambda: self._store.add(member, engine, embeddings, consent, now))
+        except (WorkerTrouble, TemplatesUnusable, NotAFrame, ConsentWithdrawn) as trouble:
             raise EnrolRefused(str(trouble)) from trouble
         log.info("enrolled the face of member %s with %d templates", member, len(chosen))
         return Enrolled(member, len(chosen), consent.expires_at, tuple(candidate.quality for candidate in chosen))
@@ -257,19 +295,49 @@ class FaceService:
         log.info("erased %d face templates of member %s", count, member)
         return count
 
-    async def _collect(self, frames: AsyncIterator[Frame], candidates: list[_Candidate], unfit: Counter[str]) -> None:
+    async def erase_asked(self, erasure: Erasure) -> int:
+        """Deletes every template of the member with an older consent; how many there were, also when the same is asked
+        again. Raises TemplatesUnusable.
+        """
+        count = await self._stored(lambda: self._store.erase_asked(erasure))
+        log.info("erased %d face templates of member %s, as was asked at %s", count, erasure.member, erasure.asked_at)
+        return count
+
+    async def _not_withdrawn(self, member: str, consent: Consent) -> None:
+        await asyncio.to_thread(self._store.check_consent, member, consent)
+
+    async def _collect(
+        self,
+        frames: AsyncIterator[Frame],
+        candidates: list[_Candidate],
+        unfit: Counter[str],
+        guide: Callable[[Guidance], None],
+    ) -> None:
         """Fills both until the templates can be chosen, or there are as many candidates as are allowed."""
         last_mono_s = float("-inf")
+        told: Guidance | None = None
+
+        def tell(sentence: str, zh: str) -> None:
+            nonlocal told
+            good = max(len(self._chosen(candidates)), min(len(candidates), self.policy.templates_min - 1))
+            guidance = Guidance(good, TEMPLATES_MAX, sentence, zh)
+            if guidance != told:
+                told = guidance
+                guide(guidance)
+
+        tell(*STAND)
         async for frame in frames:
             if frame.mono_s < last_mono_s + ENROL_GAP_S:
                 continue
             face = gates.to_enrol(await self.worker.look(frame.rgb))
             if isinstance(face, gates.Unfit):
                 unfit[face.sentence] += 1
+                tell(face.sentence, face.zh)
                 continue
             last_mono_s = frame.mono_s
             quality = Quality(face.box.width, face.sharpness, face.light, face.turned)
             candidates.append(_Candidate(face.embedding, quality))
+            tell(*MOVE)
             if len(candidates) == CANDIDATES_MAX or len(self._chosen(candidates)) == TEMPLATES_MAX:
                 return
 
@@ -285,6 +353,13 @@ class FaceService:
             raise EnrolRefused("the consent has expired: ask the member for a new one")
         if consent.given_at > now + CLOCK_SKEW_MAX:
             raise EnrolRefused("the consent is dated in the future: check the clocks of hub and station")
+        if consent.stations and self._station not in consent.stations:
+            raise EnrolRefused(f"the consent names {', '.join(consent.stations)}, not this station: enrol there")
+        for elsewhere in consent.stations:
+            if elsewhere != self._station:
+                raise EnrolRefused(
+                    f"{elsewhere}: {CANNOT_RECEIVE}; name this station alone, and enrol at the other too"
+                )
         others = {template.member for template in self._loaded.templates} - {member}
         if len(others) >= self.people_max:
             raise EnrolRefused(f"{len(others)} people are enrolled and no more may be: erase somebody first")

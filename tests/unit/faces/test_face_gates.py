@@ -10,7 +10,6 @@ import pytest
 from station_agent.faces import gates, measures
 from station_agent.faces.engine import Box, Face, Sight
 from station_agent.faces.gates import Unfit
-from station_agent.wire.kinds import Reason
 
 MakeFace = Callable[..., Face]
 
@@ -41,7 +40,7 @@ def test_looking_forgives_what_enrolling_does_not(face: MakeFace) -> None:
 
 def test_looking_still_needs_a_face_that_an_engine_can_judge(face: MakeFace) -> None:
     assert isinstance(gates.to_look(Sight(face(0, 0, width=59))), Unfit)
-    assert gates.to_look(Sight(None)) == Unfit(Reason.NO_FACE, gates.NO_FACE)
+    assert gates.to_look(Sight(None)) == gates.NO_FACE
 
 
 def test_a_bystander_far_behind_stops_nobody_at_the_door_but_an_enrolment(face: MakeFace) -> None:
@@ -49,8 +48,8 @@ def test_a_bystander_far_behind_stops_nobody_at_the_door_but_an_enrolment(face: 
     behind = Sight(near, (Box(400, 10, 100, 100),))
     beside = Sight(near, (Box(400, 10, 101, 101),))
     assert gates.to_look(behind) is near
-    assert gates.to_look(beside) == Unfit(Reason.SEVERAL_FACES, gates.SEVERAL_FACES)
-    assert gates.to_enrol(behind) == Unfit(Reason.SEVERAL_FACES, gates.SEVERAL_FACES)
+    assert gates.to_look(beside) == gates.SEVERAL_FACES
+    assert gates.to_enrol(behind) == gates.SEVERAL_FACES
 
 
 def test_sharpness_falls_with_blur_and_not_with_light() -> None:
