@@ -34,6 +34,8 @@ SENTENCES: dict[Reason, Sentence] = {
     Reason.CERTIFICATE_EXPIRED: Sentence("请联网更新会员码", "The phone has been offline too long; go online once"),
     Reason.KEY_UNKNOWN: Sentence("请联网更新会员码", "This phone is not known yet; go online once"),
     Reason.KEY_REVOKED: Sentence("此手机已停用", "This phone's code was withdrawn; ask the union"),
+    Reason.PLATFORM_REFUSED: Sentence("平台未通过此码", "The platform that made this code does not accept it"),
+    Reason.PLATFORM_SILENT: Sentence("平台未应答", "The platform that made this code does not answer; show another"),
     Reason.CLOCK_UNTRUSTED: Sentence("时钟不准,请刷脸", "The station's clock is not set; use your face, or call"),
     Reason.MEMBER_UNKNOWN: Sentence("未登记,请找工会", "Not a member that this station knows; ask the union"),
     Reason.MEMBER_SUSPENDED: Sentence("已停用,请找工会", "This membership is suspended; ask the union"),

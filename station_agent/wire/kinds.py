@@ -42,6 +42,8 @@ class Reason(StrEnum):
     CERTIFICATE_EXPIRED = "certificate_expired"
     KEY_UNKNOWN = "key_unknown"
     KEY_REVOKED = "key_revoked"
+    PLATFORM_REFUSED = "platform_refused"  # whoever made the code does not stand by it
+    PLATFORM_SILENT = "platform_silent"
     CLOCK_UNTRUSTED = "clock_untrusted"
     # the member
     MEMBER_UNKNOWN = "member_unknown"

@@ -6,9 +6,10 @@ hardware side, which owns their schema.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+import re
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from station_agent.wire.model import Name, StationId, Wire
 
@@ -52,6 +53,7 @@ class DoorRow(Wire):
 
     lock: Name
     scanner: Name | None = None
+    code_camera: Name | None = Field(default=None, description="a camera whose picture is read for codes as well")
     face_button: Name | None = None
     hold_s: float = Field(default=5.0, ge=1, le=30, description="released for at most this long")
     held_open_after_s: float = Field(default=60.0, ge=5, le=3600)
@@ -61,6 +63,65 @@ class AccessRow(Wire):
     roster_age_days_max: int = Field(default=30, ge=1, le=365)
     bad_tries_max: int = Field(default=10, ge=3, le=100, description="then this credential waits")
     lock_out_s: float = Field(default=60.0, ge=5, le=3600)
+
+
+class TotpRow(Wire):
+    """Codes of a shared secret and the time (RFC 6238). Secrets: KEYS/verifiers/<name>.secrets."""
+
+    kind: Literal["totp"] = "totp"
+    prefix: str = Field(default="T1:", min_length=1, max_length=64)
+    digits: int = Field(default=8, ge=6, le=8)
+    algorithm: Literal["sha1", "sha256", "sha512"] = "sha1"
+    period_s: int = Field(default=30, ge=15, le=60)
+    steps_around: int = Field(default=1, ge=0, le=2, description="time steps before and after the present one")
+    offline: Literal["deny", "fall_back"] = "deny"
+
+
+class PlatformRow(Wire):
+    """The platform that makes the codes is asked over HTTPS. `token` names a file of KEYS/verifiers."""
+
+    kind: Literal["platform"] = "platform"
+    prefix: str | None = Field(default=None, min_length=1, max_length=64)
+    pattern: str | None = Field(default=None, min_length=1, max_length=200, description="the whole text fits it")
+    url: str = Field(pattern=r"^https://[^\s@]+$", max_length=300)
+    token: str = Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")
+    ca_file: str | None = Field(default=None, description="certificates beyond the system's own")
+    timeout_s: float = Field(default=1.5, ge=0.2, le=5)
+    denial_s: float = Field(default=20.0, ge=0, le=300, description="a refusal is remembered for so long")
+    offline: Literal["deny", "fall_back"] = "deny"
+
+    @model_validator(mode="after")
+    def _whose(self) -> Self:
+        if (self.prefix is None) == (self.pattern is None):
+            raise ValueError("a verifier has either a prefix or a pattern")
+        if self.pattern is not None:
+            try:
+                re.compile(self.pattern)
+            except re.error as error:
+                raise ValueError(f"pattern is no regular expression: {error}") from None
+        return self
+
+
+VerifierRow = Annotated[TotpRow | PlatformRow, Field(discriminator="kind")]
+
+
+class CodesRow(Wire):
+    """How codes are read from the picture of `door.code_camera`."""
+
+    near: Name | None = Field(default=None, description="input of the lock that is active while somebody is near")
+    near_s: float = Field(default=20.0, ge=1, le=300, description="and for so long after it")
+    region: tuple[float, float, float, float] | None = Field(
+        default=None, description="left, top, right, bottom as parts of the picture; the rest is not looked at"
+    )
+    frames_per_s: float = Field(default=10.0, ge=1, le=25)
+
+    @model_validator(mode="after")
+    def _within(self) -> Self:
+        if self.region is not None:
+            left, top, right, bottom = self.region
+            if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
+                raise ValueError("region is left, top, right, bottom, each from 0 to 1, in this order")
+        return self
 
 
 class CameraRow(Wire):
@@ -96,6 +157,8 @@ class StationProfile(Wire):
     devices: Annotated[dict[Name, DeviceRow], Field(min_length=1, max_length=128)]
     door: DoorRow
     access: AccessRow = AccessRow()
+    codes: CodesRow = CodesRow()
+    verifiers: dict[Name, VerifierRow] = Field(default_factory=dict, max_length=8)
     cameras: dict[Name, CameraRow] = Field(default_factory=dict, max_length=16)
     faces: FacesRow = FacesRow()
     sign: SignRow | None = None

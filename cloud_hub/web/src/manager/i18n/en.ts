@@ -218,6 +218,8 @@ export const en: Words = {
     certificate_expired: "the phone's certificate has ended (open the code page once online)",
     key_unknown: "the station does not know this phone's key",
     key_revoked: "this phone's key was withdrawn",
+    platform_refused: "the platform that made the code refused it",
+    platform_silent: "the platform that made the code did not answer",
     clock_untrusted: "the station's clock is not trusted yet, so it cannot check codes",
     member_unknown: "not in the station's roster",
     member_suspended: "the membership is suspended",

@@ -20,6 +20,8 @@ const reason: Record<Reason, string> = {
   certificate_expired: "手机密钥的证书已到期（请会员联网打开一次会员码）",
   key_unknown: "驿站不认识这部手机的密钥",
   key_revoked: "这部手机的密钥已停用",
+  platform_refused: "发码平台未通过此码",
+  platform_silent: "发码平台没有应答",
   clock_untrusted: "驿站时钟还不可信，暂不能验码",
   member_unknown: "不在驿站名册里",
   member_suspended: "会员资格已暂停",
