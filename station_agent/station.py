@@ -37,7 +37,7 @@ from firmware_bridge.capabilities import (
 )
 from firmware_bridge.recorder import Recorder
 from firmware_bridge.secrets import SecretDirectory
-from station_agent.access import ledger
+from station_agent.access import ledger, memory_store
 from station_agent.access import roster_store as rosters
 from station_agent.access.decide import FaceAttempt, Policy
 from station_agent.access.desk import Desk
@@ -457,4 +457,5 @@ def _load_roster(db: Database) -> HeldRoster | None:
 
 def _load_ledger(db: Database) -> list[ledger.KeptGrant]:
     ledger.prepare(db)
+    memory_store.prepare(db)
     return ledger.load(db)

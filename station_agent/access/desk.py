@@ -3,6 +3,8 @@
     scan --> decide (no I/O, ~0.3 ms) --> Lock.release is under way --> ledger --> lock's answer --> AccessDecided
 
 One AccessDecided an attempt, and it is the truth: a grant whose lock stayed silent is told as denied (LOCK_SILENT).
+What the door must still know after a restart (uses of guests' codes, who is inside, who waits after bad tries) goes
+into the commit of the very row that tells of it.
 """
 
 from __future__ import annotations
@@ -11,19 +13,23 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from uuid import UUID, uuid4
 
 from sqlite_utils import Database
 
 from firmware_bridge.capabilities import Scan
-from station_agent.access import ledger
-from station_agent.access.decide import Attempt, CodeAttempt, Deny, Grant, Now, Policy, decide
+from station_agent.access import ledger, memory_store
+from station_agent.access.attempts import Attempt, CodeAttempt, Deny, Grant, Now
+from station_agent.access.decide import Policy, decide
 from station_agent.access.door import GRACE_S, Pass
 from station_agent.access.doorway import Admission, Doorway
 from station_agent.access.ledger import KeptGrant
-from station_agent.access.memory import used_until
+from station_agent.access.memory import READER, Failures, used_until
+from station_agent.access.presence import Entry
 from station_agent.access.roster import HeldRoster
+from station_agent.access.rules import HeldRules
 from station_agent.clock import Clock
 from station_agent.telemetry.spool import Spool, Stamp
 from station_agent.wire.events import AccessDecided
@@ -68,9 +74,34 @@ class Desk:
         self._reject = reject
         self._denials: deque[float] = deque(maxlen=DENIALS_TOLD_MAX)
         self.roster: HeldRoster | None = None
+        self.on_half: Callable[[Deny], None] = lambda deny: None
+        """Called when somebody has shown one of two credentials and the other one is to be asked for."""
+        self.on_answer: Callable[[str, bool], None] = lambda reader, granted: None
+        """Called for every attempt with its reader, once it is decided and a release is under way."""
         self._finishing: set[asyncio.Task[None]] = set()
         self.taking = True
         """False once a shutdown has begun: attempts are no longer taken."""
+
+    @property
+    def rules(self) -> HeldRules:
+        return self._policy.rules
+
+    @rules.setter
+    def rules(self, rules: HeldRules) -> None:
+        self._policy = replace(self._policy, rules=rules)
+
+    def people(self) -> int | None:
+        """Inside, as far as a door can know; None where the rules set no capacity."""
+        capacity = self.rules.capacity
+        if capacity is None:
+            return None
+        return self._policy.presence.inside(self._clock.monotonic(), capacity.stay_min * 60)
+
+    def left(self) -> None:
+        """Somebody went out by the exit button."""
+        attempt, at = self._policy.presence.left(self._clock.monotonic()), self._clock.now()
+        if attempt is not None:
+            self._spool.record(also=lambda db: memory_store.left(db, attempt, at))
 
     def scanned(self, scan: Scan) -> None:
         """A reader read a text; called from the very callback that read its last byte."""
@@ -80,26 +111,28 @@ class Desk:
         """Decide, and let in. None during a shutdown."""
         if not self.taking:
             return None
-        now = Now(self._clock.now(), self._clock.monotonic(), self._clock.trusted())
+        now = self.now()
         verdict = decide(attempt, self.roster, self._policy, now)
         if isinstance(verdict, Deny):
-            if verdict.tried:
-                self._policy.tries.failed(verdict.tried, now.mono_s)
-            self._denied(attempt, verdict)
+            self._denied(attempt, verdict, now)
+            self.on_answer(attempt.reader, False)
+            if verdict.half is not None:
+                self.on_half(verdict)
             return Answer(verdict, None)
         stamp = self._spool.stamp()
         entry = Pass(attempt.id, attempt.credential, verdict.member)
         admission = self._doorway.admit(entry, lambda: self._remember(attempt, verdict, stamp))
-        if verdict.code is not None:
-            self._policy.used.add(verdict.code.head, verdict.code.made_at, now.utc)
-        if verdict.tried:
-            self._policy.tries.succeeded(verdict.tried)
+        self._granted(attempt, verdict, now, admission)
+        self.on_answer(attempt.reader, True)
         finishing = asyncio.get_running_loop().create_task(
             self._finish(attempt, verdict, stamp, admission), name=f"attempt {attempt.id}"
         )
         self._finishing.add(finishing)
         finishing.add_done_callback(self._finishing.discard)
         return Answer(verdict, admission)
+
+    def now(self) -> Now:
+        return Now(self._clock.now(), self._clock.monotonic(), self._clock.trusted())
 
     def recall(self, kept: list[KeptGrant], boot: str, hold_s: float) -> None:
         """At the start: what grants of before it still mean. Moves nothing."""
@@ -110,12 +143,7 @@ class Desk:
             if grant.code is not None and used_until(grant.code.made_at) > now:
                 self._policy.used.add(grant.code.head, grant.code.made_at, now)
             if not grant.told:
-                detail = "; ".join(filter(None, (grant.detail, "told after a restart")))
-                self._spool.record(
-                    _decided(grant.entry, grant.reader, Outcome.GRANTED, grant.reason, detail),
-                    also=_telling(grant.entry.attempt),
-                    stamp=grant.stamp,
-                )
+                self._spool.record(_told_late(grant), also=_telling(grant.entry.attempt), stamp=grant.stamp)
             until = grant.stamp.mono_ms / 1000 + hold_s + GRACE_S
             if grant.waiting and grant.stamp.boot == boot and until > mono_s:
                 waiting.append(grant.entry)
@@ -130,20 +158,83 @@ class Desk:
         if self._finishing:
             await asyncio.wait(self._finishing)
 
-    def _denied(self, attempt: Attempt, verdict: Deny) -> None:
+    def _granted(self, attempt: Attempt, verdict: Grant, now: Now, admission: Admission) -> None:
+        """Remember what follows from a grant, until it turns out whether somebody came in."""
+        policy = self._policy
+        if verdict.code is not None:
+            policy.used.add(verdict.code.head, verdict.code.made_at, now.utc)
+        if verdict.member is not None:
+            policy.halves.take(verdict.member)
+        if verdict.guest is not None:
+            policy.guests.add(verdict.guest, self._guest_until(verdict.guest, now), now.utc)
+        for name in verdict.cleared:
+            if policy.tries.succeeded(name):
+                self._spool.record(also=lambda db, name=name: memory_store.forgiven(db, name))  # type: ignore[misc]
+        policy.presence.granted(Entry(attempt.id, verdict.who, verdict.key, now.mono_s))
+        admission.used.add_done_callback(lambda used: self._used(attempt, verdict, used))
+
+    def _used(self, attempt: Attempt, verdict: Grant, used: asyncio.Future[bool]) -> None:
+        if used.cancelled():  # a shutdown
+            return
+        if used.result():
+            self._policy.presence.entered(attempt.id)
+            self._spool.record(also=lambda db: memory_store.entered(db, attempt.id))
+            return
+        self._policy.presence.lapsed(attempt.id)
+        if verdict.guest is not None:
+            self._policy.guests.give_back(verdict.guest)
+        self._spool.record(also=lambda db: memory_store.lapsed(db, attempt.id, verdict.guest))
+
+    def _guest_until(self, id: str, now: Now) -> datetime:
+        return next((guest.not_after for guest in self.rules.guests.values() if guest.id == id), now.utc)
+
+    def _denied(self, attempt: Attempt, verdict: Deny, now: Now) -> None:
         self._tell(verdict.reason)
-        now = self._clock.monotonic()
-        if len(self._denials) == DENIALS_TOLD_MAX and now - self._denials[0] < DENIALS_TOLD_S:
+        half = verdict.half
+        if half is not None:
+            self._policy.halves.add(half, now.mono_s)
+            if half.code is not None:
+                self._policy.used.add(half.code.head, half.code.made_at, now.utc)
+        found = self._failed(verdict.tried, now)
+        if len(self._denials) == DENIALS_TOLD_MAX and now.mono_s - self._denials[0] < DENIALS_TOLD_S:
             self._reject(attempt.reader, f"denied and not told one by one: {verdict.reason}")
             return
-        self._denials.append(now)
-        entry = Pass(attempt.id, attempt.credential, verdict.member)
-        self._spool.record(_decided(entry, attempt.reader, Outcome.DENIED, verdict.reason, verdict.detail))
+        self._denials.append(now.mono_s)
+        self._spool.record(
+            _told(attempt, verdict, Outcome.DENIED, verdict.reason, verdict.detail),
+            also=(lambda db: memory_store.failed(db, found, now)) if found else None,
+        )
+
+    def _failed(self, tried: tuple[str, ...], now: Now) -> dict[str, Failures]:
+        rule = self.rules.lock_out
+        found = {}
+        for name in tried:
+            back_off = None if rule is None else rule.reader if name.startswith(READER) else rule.credential
+            found[name] = self._policy.tries.failed(name, now.mono_s, back_off)
+        return found
 
     def _remember(self, attempt: Attempt, verdict: Grant, stamp: Stamp) -> None:
         entry = Pass(attempt.id, attempt.credential, verdict.member)
-        grant = KeptGrant(entry, attempt.reader, verdict.reason, verdict.detail, verdict.code, stamp)
-        self._spool.record(also=lambda db: ledger.add(db, grant))
+        grant = KeptGrant(
+            entry,
+            attempt.reader,
+            verdict.reason,
+            verdict.detail,
+            verdict.code,
+            stamp,
+            person=verdict.person,
+            remarks=verdict.remarks,
+        )
+        guest = verdict.guest
+        until = self._guest_until(guest, self.now()) if guest is not None else stamp.at
+
+        def job(db: Database) -> None:
+            ledger.add(db, grant)
+            memory_store.granted(db, Entry(attempt.id, verdict.who, verdict.key, 0.0), stamp.at)
+            if guest is not None:
+                memory_store.guest_used(db, guest, until, stamp.at)
+
+        self._spool.record(also=job)
 
     async def _finish(self, attempt: Attempt, verdict: Grant, stamp: Stamp, admission: Admission) -> None:
         """Wait for the lock's answer, then tell what really happened."""
@@ -154,21 +245,36 @@ class Desk:
         error = admission.released.exception()
         if error is not None:
             outcome, reason, detail = Outcome.DENIED, Reason.LOCK_SILENT, str(error)
-        entry = Pass(attempt.id, attempt.credential, verdict.member)
-        self._spool.record(
-            _decided(entry, attempt.reader, outcome, reason, detail), also=_telling(attempt.id), stamp=stamp
-        )
+        self._spool.record(_told(attempt, verdict, outcome, reason, detail), also=_telling(attempt.id), stamp=stamp)
         self._tell(reason)
 
 
-def _decided(entry: Pass, reader: str, outcome: Outcome, reason: Reason, detail: str) -> AccessDecided:
+def _told(attempt: Attempt, verdict: Grant | Deny, outcome: Outcome, reason: Reason, detail: str) -> AccessDecided:
     return AccessDecided(
-        attempt=entry.attempt,
-        credential=entry.credential,
+        attempt=attempt.id,
+        credential=attempt.credential,
         outcome=outcome,
         reason=reason,
-        member=entry.member,
-        reader=reader[:TEXT_MAX],
+        member=verdict.member,
+        person=verdict.person,
+        remarks=verdict.remarks if isinstance(verdict, Grant) else (),
+        reader=attempt.reader[:TEXT_MAX],
+        detail=detail[:TEXT_MAX],
+    )
+
+
+def _told_late(grant: KeptGrant) -> AccessDecided:
+    """A grant of before a restart."""
+    detail = "; ".join(filter(None, (grant.detail, "told after a restart")))
+    return AccessDecided(
+        attempt=grant.entry.attempt,
+        credential=grant.entry.credential,
+        outcome=Outcome.GRANTED,
+        reason=grant.reason,
+        member=grant.entry.member,
+        person=grant.person,
+        remarks=grant.remarks,
+        reader=grant.reader[:TEXT_MAX],
         detail=detail[:TEXT_MAX],
     )
 

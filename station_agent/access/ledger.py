@@ -13,15 +13,18 @@ from uuid import UUID
 
 from sqlite_utils import Database
 
-from station_agent.access.decide import UsedCode
+from station_agent.access.attempts import UsedCode
 from station_agent.access.door import Pass
 from station_agent.telemetry.spool import Stamp
-from station_agent.wire.kinds import Credential, Reason
+from station_agent.wire.kinds import Credential, Reason, Remark
 
 KEPT = timedelta(minutes=5)
 """Far longer than a code or a release lives."""
 
-_COLUMNS = "attempt, credential, member, reader, reason, detail, head, made_at, at, boot, mono_ms, told, waiting"
+_COLUMNS = (
+    "attempt, credential, member, reader, reason, detail, head, made_at, at, boot, mono_ms, told, waiting,"
+    " person, remarks"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,8 @@ class KeptGrant:
     stamp: Stamp
     told: bool = False  # its AccessDecided is in the spool
     waiting: bool = True  # for an opening
+    person: str | None = None
+    remarks: tuple[Remark, ...] = ()
 
 
 def prepare(db: Database) -> None:
@@ -43,13 +48,16 @@ def prepare(db: Database) -> None:
         " at TEXT NOT NULL, boot TEXT NOT NULL, mono_ms INTEGER NOT NULL,"
         " told INTEGER NOT NULL, waiting INTEGER NOT NULL) WITHOUT ROWID"
     )
+    for column in ("person TEXT", "remarks TEXT NOT NULL DEFAULT ''"):  # not there before version 0.2
+        if column.split()[0] not in {row[1] for row in db.conn.execute("PRAGMA table_info(grants)")}:
+            db.conn.execute(f"ALTER TABLE grants ADD COLUMN {column}")
 
 
 def add(db: Database, grant: KeptGrant) -> None:
     code, stamp = grant.code, grant.stamp
     db.conn.execute("DELETE FROM grants WHERE told AND NOT waiting AND at < ?", ((stamp.at - KEPT).isoformat(),))
     db.conn.execute(
-        f"INSERT INTO grants ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+        f"INSERT INTO grants ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
         (
             str(grant.entry.attempt),
             grant.entry.credential,
@@ -64,6 +72,8 @@ def add(db: Database, grant: KeptGrant) -> None:
             stamp.mono_ms,
             grant.told,
             grant.waiting,
+            grant.person,
+            " ".join(grant.remarks),
         ),
     )
 
@@ -90,6 +100,8 @@ def load(db: Database) -> list[KeptGrant]:
             stamp=Stamp(datetime.fromisoformat(at), boot, mono_ms),
             told=bool(was_told),
             waiting=bool(waiting),
+            person=person,
+            remarks=tuple(map(Remark, remarks.split())),
         )
         for (
             attempt,
@@ -105,5 +117,7 @@ def load(db: Database) -> list[KeptGrant]:
             mono_ms,
             was_told,
             waiting,
+            person,
+            remarks,
         ) in db.conn.execute(f"SELECT {_COLUMNS} FROM grants ORDER BY at")  # noqa: S608
     ]

@@ -33,6 +33,7 @@ class HeldRoster:
     issued_at: datetime
     issuers: Mapping[int, IssuerKey]
     members: Mapping[str, RosterMember]
+    revoked: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, roster: Roster) -> HeldRoster:
@@ -41,6 +42,7 @@ class HeldRoster:
             issued_at=roster.issued_at,
             issuers={issuer.kid: issuer for issuer in roster.issuers},
             members={member.id: member for member in roster.members},
+            revoked=frozenset(key.sha256 for key in roster.revoked),
         )
 
 

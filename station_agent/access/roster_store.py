@@ -13,9 +13,11 @@ from sqlite_utils import Database
 
 from station_agent.access.roster import HeldRoster
 from station_agent.wire.documents import IssuerKey, PhoneKey, Roster, RosterMember
+from station_agent.wire.rules import MEMBER_ROLE
 
 _KEYS = TypeAdapter(tuple[PhoneKey, ...])
 _ISSUERS = TypeAdapter(tuple[IssuerKey, ...])
+_ROLE = f"role TEXT NOT NULL DEFAULT '{MEMBER_ROLE}'"
 
 
 def prepare(db: Database) -> None:
@@ -27,6 +29,9 @@ def prepare(db: Database) -> None:
         "CREATE TABLE IF NOT EXISTS roster_members (id TEXT PRIMARY KEY, active INTEGER NOT NULL,"
         " valid_until TEXT, keys TEXT NOT NULL) WITHOUT ROWID"
     )
+    for table, column in (("roster", "revoked TEXT NOT NULL DEFAULT ''"), ("roster_members", _ROLE)):  # from 0.2 on
+        if column.split()[0] not in {row[1] for row in db.conn.execute(f"PRAGMA table_info({table})")}:
+            db.conn.execute(f"ALTER TABLE {table} ADD COLUMN {column}")
 
 
 def keep(db: Database, roster: Roster) -> None:
@@ -34,17 +39,23 @@ def keep(db: Database, roster: Roster) -> None:
     db.conn.execute("DELETE FROM roster")
     db.conn.execute("DELETE FROM roster_members")
     db.conn.execute(
-        "INSERT INTO roster VALUES (?, ?, ?)",
-        (roster.version, roster.issued_at.isoformat(), _ISSUERS.dump_json(roster.issuers).decode()),
+        "INSERT INTO roster (version, issued_at, issuers, revoked) VALUES (?, ?, ?, ?)",
+        (
+            roster.version,
+            roster.issued_at.isoformat(),
+            _ISSUERS.dump_json(roster.issuers).decode(),
+            " ".join(key.sha256 for key in roster.revoked),
+        ),
     )
     db.conn.executemany(
-        "INSERT INTO roster_members VALUES (?, ?, ?, ?)",
+        "INSERT INTO roster_members (id, active, valid_until, keys, role) VALUES (?, ?, ?, ?, ?)",
         (
             (
                 member.id,
                 member.active,
                 member.valid_until.isoformat() if member.valid_until else None,
                 _KEYS.dump_json(member.keys).decode(),
+                member.role,
             )
             for member in roster.members
         ),
@@ -53,22 +64,26 @@ def keep(db: Database, roster: Roster) -> None:
 
 def load(db: Database) -> HeldRoster | None:
     """Store job: what was kept; None before the first roster."""
-    head = db.conn.execute("SELECT version, issued_at, issuers FROM roster").fetchone()
+    head = db.conn.execute("SELECT version, issued_at, issuers, revoked FROM roster").fetchone()
     if head is None:
         return None
-    version, issued_at, issuers = head
+    version, issued_at, issuers, revoked = head
     members = {
         id: RosterMember(
             id=id,
             active=bool(active),
             valid_until=datetime.fromisoformat(valid_until) if valid_until else None,
             keys=_KEYS.validate_python(json.loads(keys)),
+            role=role,
         )
-        for id, active, valid_until, keys in db.conn.execute("SELECT id, active, valid_until, keys FROM roster_members")
+        for id, active, valid_until, keys, role in db.conn.execute(
+            "SELECT id, active, valid_until, keys, role FROM roster_members"
+        )
     }
     return HeldRoster(
         version=version,
         issued_at=datetime.fromisoformat(issued_at),
         issuers={issuer.kid: issuer for issuer in _ISSUERS.validate_json(issuers)},
         members=members,
+        revoked=frozenset(revoked.split()),
     )

@@ -141,8 +141,8 @@ class ColdOpen(Wire):
 
 
 class Lockdown(Wire):
-    """Nobody enters but the exempt roles and who is let in by remote order. It is above extreme cold, opening hours
-    and every schedule, and binds no exit."""
+    """Nobody enters but the exempt roles, within their hours, and who is let in by remote order. It is above extreme
+    cold, and binds no exit."""
 
     until: UtcTime | None = Field(default=None, description="null: until rules without it come")
     ordered_by: Text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -80,10 +81,9 @@ def shown(
     verdict = decide(CodeAttempt(UUID(int=1), "scanner", text), held or roster(), policy, Now(now, mono_s, trusted))
     if isinstance(verdict, Grant) and verdict.code:
         policy.used.add(verdict.code.head, verdict.code.made_at, now)
-    if isinstance(verdict, Grant):
-        policy.tries.succeeded(verdict.tried)
-    elif verdict.tried:
-        policy.tries.failed(verdict.tried, mono_s)
+    if isinstance(verdict, Deny):
+        for name in verdict.tried:
+            policy.tries.failed(name, mono_s)
     return verdict
 
 
@@ -178,16 +178,29 @@ def test_a_roster_of_before_the_limit_is_too_old_and_none_at_all_as_well(policy:
     assert decide(attempt, None, policy, Now(NOW, 0, True)).reason is Reason.ROSTER_TOO_OLD
 
 
-def test_bad_tries_lock_the_credential_for_a_while_and_nobody_else(policy: Policy) -> None:
+def test_who_has_photographed_a_code_locks_nobody_out(policy: Policy) -> None:
+    """What anybody can show counts against the reader; the member's phone opens all the while."""
     text = code()
     assert isinstance(shown(text, policy), Grant)
     for _ in range(3):
         assert shown(text, policy, mono_s=10).reason is Reason.CODE_REPLAYED
-    assert shown(code(nonce=b"99"), policy, mono_s=11).reason is Reason.CREDENTIAL_LOCKED_OUT
+    assert shown(text, policy, mono_s=11).reason is Reason.READER_LOCKED_OUT
+    forged = code(Ed25519PrivateKey.from_private_bytes(b"o" * 32))
+    assert shown(forged, policy, mono_s=11).reason is Reason.READER_LOCKED_OUT
+    assert isinstance(shown(code(nonce=b"99"), policy, mono_s=11), Grant), "the real phone"
+    assert shown(text, policy, mono_s=72).reason is Reason.CODE_REPLAYED, "after the wait"
+
+
+def test_a_revoked_phone_opens_nothing_also_with_a_certificate(policy: Policy) -> None:
+    public = codes.public_bytes(PHONE)
+    for member in (RosterMember(id=MEMBER), RosterMember(id=MEMBER, keys=(phone_key(PHONE),))):
+        held = replace(roster(member), revoked=frozenset({codes.public_sha256(public)}))
+        text = code(certificate=codes.certify(ISSUER, 7, MEMBER, public, DAY + 3))
+        assert shown(text, policy, held).reason is Reason.KEY_REVOKED
     other = Ed25519PrivateKey.from_private_bytes(b"o" * 32)
     both = roster(RosterMember(id=MEMBER, keys=(phone_key(PHONE), phone_key(other))))
-    assert isinstance(shown(code(other), policy, both, mono_s=11), Grant), "the member's other phone"
-    assert isinstance(shown(code(nonce=b"98"), policy, mono_s=71), Grant), "after the wait"
+    held = replace(both, revoked=frozenset({codes.public_sha256(public)}))
+    assert isinstance(shown(code(other), policy, held), Grant), "the member's other phone"
 
 
 def test_an_expired_code_is_no_bad_try(policy: Policy) -> None:

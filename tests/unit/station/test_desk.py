@@ -14,7 +14,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from firmware_bridge.capabilities import DeviceTimeout, LockStatus, Scan
-from station_agent.access import ledger
+from station_agent.access import ledger, memory_store
 from station_agent.access.decide import CodeAttempt, Policy, RemoteAttempt
 from station_agent.access.desk import DENIALS_TOLD_MAX, Desk
 from station_agent.access.door import ContactSeen, DoorSettings
@@ -90,6 +90,7 @@ class Bench:
 
 async def make_bench(store: Store, spool: Spool, clock: FakeClock) -> Bench:
     await store.submit(ledger.prepare)
+    await store.submit(memory_store.prepare)
     lock = ScriptedLock(spool)
     submit = store.submit
 
@@ -164,7 +165,7 @@ async def test_a_silent_lock_is_a_denial_with_its_reason(bench: Bench) -> None:
     assert (decided["outcome"], decided["reason"]) == ("denied", "lock_silent")
     assert "check its power" in decided["detail"]
     (raised,) = await bench.bodies("alarm.raised")
-    assert raised["alarm"] == "door_jammed"
+    assert raised["alarm"] == "lock_fault"
     assert bench.doorway.door.state is DoorState.JAMMED
 
 
