@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, computed_field
 
 from cloud_hub.model import Api
 from station_agent.wire import events
+from station_agent.wire.reasoning import Answer, Question, steps
 
 
 class Item(Api):
@@ -21,14 +22,50 @@ class Item(Api):
     member_name: str | None
 
 
+class WhyStep(Api):
+    """One question that the station asks of such an attempt, and what it found."""
+
+    question: Question
+    answer: Answer
+
+
 class AccessDecidedItem(Item):
     kind: Literal["access.decided"]
     body: events.AccessDecided
+
+    @computed_field(description="Why the door did (not) open: every question in its order.")  # type: ignore[prop-decorator]
+    @property
+    def why(self) -> list[WhyStep]:
+        body = self.body
+        return [
+            WhyStep(question=step.question, answer=step.answer)
+            for step in steps(body.credential, body.outcome, body.reason)
+        ]
 
 
 class DoorChangedItem(Item):
     kind: Literal["door.changed"]
     body: events.DoorChanged
+
+
+class DoorExitedItem(Item):
+    kind: Literal["door.exited"]
+    body: events.DoorExited
+
+
+class DoorRetriedItem(Item):
+    kind: Literal["door.retried"]
+    body: events.DoorRetried
+
+
+class DoorSelftestItem(Item):
+    kind: Literal["door.selftest"]
+    body: events.DoorSelftest
+
+
+class DoorServiceItem(Item):
+    kind: Literal["door.service"]
+    body: events.DoorServiceSet
 
 
 class VisitCountedItem(Item):
@@ -97,6 +134,10 @@ class OtherItem(Item):
 TimelineItem = Annotated[
     AccessDecidedItem
     | DoorChangedItem
+    | DoorExitedItem
+    | DoorRetriedItem
+    | DoorSelftestItem
+    | DoorServiceItem
     | VisitCountedItem
     | AlarmRaisedItem
     | AlarmClearedItem

@@ -1,6 +1,7 @@
 /** The same words in English; the type holds them to the Chinese ones. */
 import { OCCUPATIONS } from "../../plain/occupations.ts";
 import type { Words } from "./zh.ts";
+import { whyEn } from "./why.en.ts";
 
 export const en: Words = {
   brand: "Yizhan",
@@ -201,6 +202,7 @@ export const en: Words = {
     reasonErase: "member asked for erasure",
     erased: "Erased",
   },
+  why: whyEn,
   reason: {
     member: "valid member",
     remote_order: "a manager's order",
@@ -263,12 +265,24 @@ export const en: Words = {
     held_open: "open too long",
     forced: "forced open",
     jammed: "lock jammed",
+    emergency: "open: emergency",
+    out_of_service: "out of service",
     unknown: "not known",
   },
   alarm: {
     door_forced: "door forced",
     door_held_open: "door open too long",
     door_jammed: "lock jammed",
+    door_never_opened: "let in again and again, never opened",
+    door_tampered: "somebody is at the lock's wiring",
+    door_unusable: "should be open to members, and is not",
+    door_selftest_failed: "daily self-test failed",
+    egress_stuck: "exit button stuck",
+    lock_fault: "the lock does not obey",
+    lock_offline: "the lock does not answer",
+    fire: "fire input",
+    power_lost: "mains lost",
+    battery_low: "battery nearly empty",
     device_offline: "device offline",
     clock_untrusted: "clock not trusted",
     spool_filling: "too much waits for upload",
@@ -276,6 +290,7 @@ export const en: Words = {
   },
   command: {
     "door.open": "Open the door",
+    "door.service": "Door in or out of service",
     "sign.text": "Text on the sign",
     "camera.picture": "Picture",
     "video.push": "Live view",
@@ -320,8 +335,19 @@ export const en: Words = {
       held_open: "The door has been open too long; somebody should close it",
       forced: "The door was opened without a grant",
       jammed: "The lock is jammed: it did not travel",
+      emergency: "Emergency: the door is held open to everybody",
+      out_of_service: "The door is out of service: nobody is let in, whoever is inside can leave",
       unknown: "The door's state is not known for now",
     },
+    exited: {
+      button: "Somebody left by the exit button",
+      signal: "Somebody opened from inside and left",
+      handle: "The door opened from inside, or was not locked: taken for an exit",
+      emergency: "Somebody passed while the door was held open in an emergency",
+    },
+    retried: "The lock did not travel; retry pulse {{pulse}}",
+    selftest: { passed: "Daily self-test: the door can be opened", failed: "Daily self-test: the door cannot be opened now" },
+    service: { in: "{{actor}} put the door back into service", out: "{{actor}} took the door out of service" },
     visit: "{{who}} came in (by {{credential}}): one visit counted",
     alarmRaised: "Alarm: {{alarm}} ({{subject}})",
     alarmCleared: "Alarm over: {{alarm}} ({{subject}})",

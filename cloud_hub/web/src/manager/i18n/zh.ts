@@ -1,6 +1,7 @@
 /** The manager's words, Chinese first: `en.ts` has the type of this object, so no key can be missing there. */
 import type { AlarmKind, CommandKind, CommandStatus, Credential, DoorState, Reason, Remark } from "../../client";
 import { OCCUPATIONS } from "../../plain/occupations.ts";
+import { whyZh } from "./why.zh.ts";
 
 /** Why somebody was not let in, as the second half of a sentence. */
 const reason: Record<Reason, string> = {
@@ -66,6 +67,8 @@ const door: Record<DoorState, string> = {
   held_open: "门开得太久",
   forced: "被强行打开",
   jammed: "门锁卡住",
+  emergency: "紧急开放",
+  out_of_service: "暂停使用",
   unknown: "状态未知",
 };
 
@@ -73,6 +76,16 @@ const alarm: Record<AlarmKind, string> = {
   door_forced: "门被强行打开",
   door_held_open: "门开得太久",
   door_jammed: "门锁卡住",
+  door_never_opened: "多次授权无人打开",
+  door_tampered: "门锁线路被动",
+  door_unusable: "该开放却打不开",
+  door_selftest_failed: "每日自检未通过",
+  egress_stuck: "出门按钮卡住",
+  lock_fault: "门锁不听指令",
+  lock_offline: "门锁失联",
+  fire: "消防信号",
+  power_lost: "市电中断",
+  battery_low: "电池将尽",
   device_offline: "设备离线",
   clock_untrusted: "时钟不可信",
   spool_filling: "待上传数据过多",
@@ -81,6 +94,7 @@ const alarm: Record<AlarmKind, string> = {
 
 const command: Record<CommandKind, string> = {
   "door.open": "远程开门",
+  "door.service": "停用或启用门",
   "sign.text": "屏幕文字",
   "camera.picture": "抓拍照片",
   "video.push": "实时画面",
@@ -308,6 +322,7 @@ export const zh = {
     erased: "已删除",
   },
   reason,
+  why: whyZh,
   door,
   alarm,
   command,
@@ -341,8 +356,19 @@ export const zh = {
       held_open: "门开得太久，请有人去关",
       forced: "门在没有授权的情况下被打开",
       jammed: "门锁卡住，没有动到位",
+      emergency: "紧急情况：门保持开放",
+      out_of_service: "门已停用：不放人进，里面的人可以出来",
       unknown: "门的状态暂时未知",
     } satisfies Record<DoorState, string>,
+    exited: {
+      button: "有人按出门按钮离开",
+      signal: "有人从里面开门离开",
+      handle: "门从里面被打开（或未锁）：按离开计",
+      emergency: "紧急开放时有人出入",
+    } as Record<string, string>,
+    retried: "门锁没有动到位，第 {{pulse}} 次重试",
+    selftest: { passed: "每日自检：门可以正常打开", failed: "每日自检：门现在打不开" },
+    service: { in: "{{actor}} 恢复了门的使用", out: "{{actor}} 停用了门" },
     visit: "{{who}}进了站（{{credential}}），计一次服务人次",
     alarmRaised: "告警：{{alarm}}（{{subject}}）",
     alarmCleared: "告警解除：{{alarm}}（{{subject}}）",

@@ -6,6 +6,7 @@ import { useTranslation } from "react-i18next";
 import { ALL, eventsQuery, type TimelineItem } from "../api.ts";
 import { sentenceOf, when } from "../words.ts";
 import { Failed, Nothing } from "./notices.tsx";
+import { Why } from "./why.tsx";
 
 export function Timeline({ station, names, max }: { station: string; names?: Map<string, string>; max?: number }) {
   const { t } = useTranslation();
@@ -46,6 +47,7 @@ function Line({ item, station }: { item: TimelineItem; station: string | null })
         )}
         {text}
         {detail && <small>{detail}</small>}
+        {item.kind === "access.decided" && <Why steps={item.why} granted={item.body.outcome === "granted"} />}
       </span>
     </li>
   );
