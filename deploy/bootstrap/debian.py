@@ -1,7 +1,7 @@
 """Owns what the tests take from the machine's own packages, where it is a Debian and we are root.
 
 peers     what the contract tests of the bridge hold our drivers against: libmodbus and mbpoll, an AVR compiler
-          and simulator for the door board's firmware, lrzsz for its upload, NUT's server
+          and simulator for the door board's firmware, lrzsz for its upload, NUT's server, what compiles an ESPHome node
 browser   a Chromium and a Chinese font, for the browser tests
 """
 
@@ -16,6 +16,7 @@ from deploy.bootstrap.places import Places
 
 PEERS = (
     *("gcc", "libc6-dev", "pkg-config", "libmodbus-dev", "mbpoll"),
+    *("g++", "libsodium-dev"),
     *("gcc-avr", "binutils-avr", "avr-libc", "simavr", "libsimavr-dev", "libelf-dev", "lrzsz", "socat"),
     *("nut-server", "nut-client", "comgt"),
 )

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import importlib
 import logging
 import math
 from collections.abc import Mapping
@@ -103,13 +104,16 @@ class EsphomeSession:
 
     async def _live(self) -> str:
         """One connection from its first packet to its last; why it ended. Raises nothing that a network can do."""
-        from aioesphomeapi.client import APIClient
-        from aioesphomeapi.core import APIConnectionError
-
         try:
             key = self._key()
         except (SecretError, ValueError) as error:
             return str(error)
+
+        # It takes half a second of a quick machine, and the door's loop must not stand still for it.
+        await asyncio.to_thread(importlib.import_module, "aioesphomeapi.client")
+        from aioesphomeapi.client import APIClient
+        from aioesphomeapi.core import APIConnectionError
+
         lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
         async def on_stop(expected: bool) -> None:

@@ -7,7 +7,7 @@ the protocol, addresses are shortened.
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from firmware_bridge.codecs import FrameError
@@ -335,6 +335,7 @@ KEYS = st.sampled_from(
 )  # fmt: skip
 
 
+@settings(max_examples=40)
 @given(
     st.sampled_from(["lock", "switch", "sensor", "binary_sensor", "number", "select", "text", "device", "light"]),
     st.dictionaries(KEYS, JSON, max_size=8),
