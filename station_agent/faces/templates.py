@@ -111,7 +111,7 @@ class TemplateStore:
             rows = list(table.rows)
         if not rows:
             return Loaded((), ())
-        key = AESGCM(self._key_that_opens(rows[0]))
+        key = AESGCM(self._key_that_opens(rows))
         templates, damaged = [], []
         for row in rows:
             try:
@@ -156,9 +156,9 @@ class TemplateStore:
         leaves the old key or the new one beside it (`.next`), and the next start goes on from there.
         """
         with self._opened() as table:
-            old = AESGCM(self._key(make=False))
-            fresh = self._new_key(self._next_path)
             rows = list(table.rows)
+            old = AESGCM(self._key_that_opens(rows))
+            fresh = self._new_key(self._next_path)
             with table.db.conn:
                 for row in rows:
                     nonce = secrets.token_bytes(NONCE_BYTES)
@@ -225,12 +225,12 @@ class TemplateStore:
     def _next_path(self) -> Path:
         return self._key_path.with_name(self._key_path.name + ".next")
 
-    def _key_that_opens(self, row: dict[str, Any]) -> bytes:
+    def _key_that_opens(self, rows: Sequence[dict[str, Any]]) -> bytes:
         """The key; the next one where a change of keys was cut off after the rows had it."""
         key = self._key(make=False)
         if self._next_path.exists():
             fresh = self._next_path.read_bytes()
-            if len(fresh) == KEY_BYTES and _opens(AESGCM(fresh), row):
+            if len(fresh) == KEY_BYTES and any(_opens(AESGCM(fresh), row) for row in rows):
                 self._next_path.rename(self._key_path)
                 _sync_folder(self._key_path.parent)
                 return fresh

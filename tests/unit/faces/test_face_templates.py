@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from station_agent.faces.engine import Embedding
-from station_agent.faces.templates import TemplateStore, TemplatesUnusable
+from station_agent.faces.templates import ConsentWithdrawn, TemplateStore, TemplatesUnusable
 from station_agent.wire.commands import Consent
+from station_agent.wire.documents import Erasure
 
 ANN, BEA = "00000000000000aa", "00000000000000bb"
 NOW = datetime.fromisoformat("2026-12-01T12:00:00+00:00")
@@ -197,3 +201,118 @@ def test_a_file_that_is_no_database_is_said(store: TemplateStore, path: Path) ->
     path.write_bytes(b"not a database, surely" * 100)
     with pytest.raises(TemplatesUnusable, match=r"templates\.sqlite"):
         store.load()
+
+
+def asked(member: str, consent: Consent, after: timedelta = timedelta(minutes=1)) -> Erasure:
+    return Erasure(id=uuid4(), member=member, asked_at=consent.given_at + after)
+
+
+def test_an_erasure_that_was_asked_for_gives_the_same_receipt_again(store: TemplateStore, consent: Consent) -> None:
+    store.add(ANN, "dlib", some(3), consent, NOW)
+    store.add(BEA, "dlib", some(4, seed=2), consent, NOW)
+    erasure = asked(ANN, consent)
+    assert [store.erase_asked(erasure) for _ in range(2)] == [3, 3]
+    assert {template.member for template in store.load().templates} == {BEA}
+
+
+def test_an_old_erasure_that_comes_again_leaves_what_was_enrolled_since(store: TemplateStore, consent: Consent) -> None:
+    store.add(ANN, "dlib", some(3), consent, NOW)
+    erasure = asked(ANN, consent)
+    store.erase_asked(erasure)
+    anew = consent.model_copy(update={"given_at": erasure.asked_at + timedelta(seconds=1)})
+    store.add(ANN, "dlib", some(5), anew, NOW)
+    assert store.erase_asked(erasure) == 3
+    assert store.erase_asked(erasure.model_copy(update={"id": uuid4()})) == 0
+    assert len(store.load().templates) == 5
+
+
+def test_a_consent_from_before_an_erasure_is_over(store: TemplateStore, consent: Consent) -> None:
+    store.erase_asked(asked(ANN, consent))
+    with pytest.raises(ConsentWithdrawn, match="ask for a new one"):
+        store.check_consent(ANN, consent)
+    with pytest.raises(ConsentWithdrawn):
+        store.add(ANN, "dlib", some(3), consent, NOW)
+    store.check_consent(BEA, consent)
+    assert store.load().templates == ()
+
+
+def test_an_erasure_needs_no_key(store: TemplateStore, consent: Consent, key_path: Path) -> None:
+    store.add(ANN, "dlib", some(3), consent, NOW)
+    key_path.unlink()
+    assert store.erase_asked(asked(ANN, consent)) == 3
+
+
+def test_a_consent_for_more_stations_by_hand_damages_the_row(
+    store: TemplateStore, consent: Consent, path: Path
+) -> None:
+    store.add(ANN, "dlib", some(1), consent, NOW)
+    change(path, "UPDATE templates SET stations = ?", '["demo-02"]')
+    assert len(store.load().damaged) == 1
+    change(path, "UPDATE templates SET stations = NULL")
+    assert len(store.load().damaged) == 1
+
+
+def test_a_new_key_opens_what_the_old_one_sealed(store: TemplateStore, consent: Consent, key_path: Path) -> None:
+    embeddings = some(3)
+    store.add(ANN, "dlib", embeddings, consent, NOW)
+    old = key_path.read_bytes()
+    assert store.rekey() == 3
+    assert key_path.read_bytes() != old
+    assert [entry.name for entry in key_path.parent.iterdir()] == ["faces.key"]
+    assert key_path.stat().st_mode & 0o777 == 0o600
+    got = sorted(template.embedding.tolist() for template in store.load().templates)
+    np.testing.assert_allclose(got, sorted(e.tolist() for e in embeddings), atol=1e-6)
+    key_path.write_bytes(old)
+    assert len(store.load().damaged) == 3
+
+
+def test_a_power_cut_while_the_key_is_changed_loses_nothing(
+    store: TemplateStore, consent: Consent, key_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.add(ANN, "dlib", some(3), consent, NOW)
+    waiting = key_path.with_name("faces.key.next")
+
+    def cut(self: Path, target: Path) -> Path:
+        if self == waiting:
+            raise InterruptedError
+        return rename(self, target)
+
+    rename = Path.rename
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "rename", cut)
+        with pytest.raises(TemplatesUnusable):
+            store.rekey()
+    assert waiting.exists()
+    assert len(store.load().templates) == 3  # the rows had the new key, which takes its place now
+    assert not waiting.exists()
+
+    waiting.write_bytes(b"n" * 32)  # cut off before the rows had it
+    waiting.chmod(0o600)
+    assert len(store.load().templates) == 3
+    assert not waiting.exists()
+
+
+def test_a_damaged_row_keeps_the_key(store: TemplateStore, consent: Consent, path: Path, key_path: Path) -> None:
+    store.add(ANN, "dlib", some(2), consent, NOW)
+    before = key_path.read_bytes()
+    change(path, "UPDATE templates SET purpose = 'another' WHERE id = (SELECT max(id) FROM templates)")
+    with pytest.raises(TemplatesUnusable, match="no key was changed"):
+        store.rekey()
+    assert key_path.read_bytes() == before
+    loaded = store.load()
+    assert (len(loaded.templates), len(loaded.damaged)) == (1, 1)
+
+
+def test_rows_of_before_consents_named_stations_still_open(
+    store: TemplateStore, consent: Consent, path: Path, key_path: Path
+) -> None:
+    store.add(ANN, "dlib", some(1), consent, NOW)
+    names = ("id", "member", "engine", "created_at", "given_at", "purpose", "expires_at")
+    with closing(sqlite3.connect(path)) as db, db:
+        row = dict(zip(names, db.execute(f"SELECT {', '.join(names)} FROM templates").fetchone(), strict=True))
+        bound = json.dumps(["yizhan face template 1", *row.values()]).encode()
+        sealed = AESGCM(key_path.read_bytes()).encrypt(b"n" * 12, np.ones(128, "<f4").tobytes(), bound)
+        db.execute("UPDATE templates SET nonce = ?, sealed = ?", (b"n" * 12, sealed))
+        db.execute("ALTER TABLE templates DROP COLUMN stations")
+    (template,) = store.load().templates
+    assert template.embedding.tolist() == [1.0] * 128
