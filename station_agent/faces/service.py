@@ -260,7 +260,7 @@ class FaceService:
         guide: Callable[[Guidance], None] = lambda guidance: None,
     ) -> Enrolled:
         """Makes the member's templates from the person before the camera, in the place of older ones. `guide` is told
-        what to do next, whenever that changes.
+        what to do next, at the beginning and with every picture.
 
         Raises EnrolRefused, and what `frames` raises (CameraSilent). It closes `frames`.
         """
@@ -315,15 +315,10 @@ class FaceService:
     ) -> None:
         """Fills both until the templates can be chosen, or there are as many candidates as are allowed."""
         last_mono_s = float("-inf")
-        told: Guidance | None = None
 
         def tell(sentence: str, zh: str) -> None:
-            nonlocal told
             good = max(len(self._chosen(candidates)), min(len(candidates), self.policy.templates_min - 1))
-            guidance = Guidance(good, TEMPLATES_MAX, sentence, zh)
-            if guidance != told:
-                told = guidance
-                guide(guidance)
+            guide(Guidance(good, TEMPLATES_MAX, sentence, zh))
 
         tell(*STAND)
         async for frame in frames:

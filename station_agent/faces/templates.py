@@ -90,7 +90,7 @@ class TemplateStore:
     """
 
     def __init__(self, path: Path, key_path: Path) -> None:
-        self._path = path
+        self.path = path
         self._key_path = key_path
 
     def add(
@@ -188,12 +188,12 @@ class TemplateStore:
 
     @contextmanager
     def _opened(self) -> Iterator[Table]:
-        if self._key_path.resolve().parent == self._path.resolve().parent:
-            raise TemplatesUnusable(f"the face key {self._key_path} must lie in another folder than {self._path.name}")
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        if self._key_path.resolve().parent == self.path.resolve().parent:
+            raise TemplatesUnusable(f"the face key {self._key_path} must lie in another folder than {self.path.name}")
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
-            with closing(Database(str(self._path))) as db:
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
+            with closing(Database(str(self.path))) as db:
                 db.conn.execute(f"PRAGMA busy_timeout = {round(BUSY_S * 1000)}")
                 db.conn.execute("PRAGMA secure_delete = ON")
                 table = db.table("templates")
@@ -203,7 +203,7 @@ class TemplateStore:
                 db.table("erasures").create(ERASURES, pk="id", not_null=set(ERASURES), if_not_exists=True)
                 yield table
         except (sqlite3.Error, OSError) as error:
-            raise TemplatesUnusable(f"the face templates {self._path} cannot be used: {error}") from error
+            raise TemplatesUnusable(f"the face templates {self.path} cannot be used: {error}") from error
 
     def _key(self, *, make: bool) -> bytes:
         """The station key; `make` one when there is none yet, which only an empty store allows."""
@@ -214,7 +214,7 @@ class TemplateStore:
         except FileNotFoundError:
             if not make:
                 raise TemplatesUnusable(
-                    f"the face key {self._key_path} is gone: put it back, or delete {self._path} and enrol again"
+                    f"the face key {self._key_path} is gone: put it back, or delete {self.path} and enrol again"
                 ) from None
             return self._new_key(self._key_path)
         if len(key) != KEY_BYTES:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from firmware_bridge.capabilities import DeviceError
 from station_agent.access.decide import RemoteAttempt
 from station_agent.access.desk import Desk
 from station_agent.clock import Clock
-from station_agent.faces.service import EnrolRefused, FaceService
+from station_agent.faces.service import EnrolRefused, FaceService, Guidance
 from station_agent.faces.templates import TemplatesUnusable
 from station_agent.link.orders import Done, Handler, OrderFailed, OrderRefused
 from station_agent.signs.service import SignService
@@ -18,8 +19,14 @@ from station_agent.video.errors import CameraUnknown, LiveRefused, VideoError
 from station_agent.video.picture import PictureUploader
 from station_agent.video.push import VideoPusher
 from station_agent.wire.commands import CameraPicture, Command, FaceEnrol, FaceErase, SignText, VideoPush
-from station_agent.wire.events import FaceEnrolled, FaceErased
-from station_agent.wire.kinds import CommandKind
+from station_agent.wire.events import CommandProgress, FaceEnrolled, FaceErased
+from station_agent.wire.kinds import CommandKind, CommandStatus
+
+GUIDE_S = 0.7
+"""Between two sentences of guidance about the same count: somebody has to read them, and each is an event."""
+
+ENROLLED = "录入完成"
+SIGN_CHARACTERS_BESIDE_COUNT = 6  # of eight on one page
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +58,14 @@ def handlers(parts: Parts) -> dict[CommandKind, Handler]:
         known[CommandKind.VIDEO_PUSH] = lambda command: _push_video(command, pusher)
     if parts.faces is not None and parts.face_camera is not None:
         faces, camera = parts.faces, parts.face_camera
-        known[CommandKind.FACE_ENROL] = lambda command: _enrol(command, faces, camera, parts.spool)
+        known[CommandKind.FACE_ENROL] = lambda command: _enrol(command, faces, camera, parts)
         known[CommandKind.FACE_ERASE] = lambda command: _erase(command, faces, parts.spool)
     return known
 
 
 async def _open_door(command: Command, parts: Parts) -> Done:
     """Done when the contact has opened; a release that nobody used is a failure and says so."""
-    answer = parts.desk.attempt(RemoteAttempt(command.id, command.actor, command.reason))
+    answer = parts.desk.attempt(RemoteAttempt(command.id, command.actor, command.reason, command.confirmer))
     if answer is None:
         raise OrderFailed("the station is shutting down")
     if answer.admission is None:
@@ -105,17 +112,46 @@ async def _push_video(command: Command, pusher: VideoPusher) -> Done:
     return Done("the live view has begun")
 
 
-async def _enrol(command: Command, faces: FaceService, camera: Camera, spool: Spool) -> Done:
+async def _enrol(command: Command, faces: FaceService, camera: Camera, parts: Parts) -> Done:
     order = command.order
     assert isinstance(order, FaceEnrol)
+    guide = _guide(command, parts)
     try:
-        enrolled = await faces.enrol(order.member, order.consent, camera.frames())
+        enrolled = await faces.enrol(order.member, order.consent, camera.frames(), guide=guide)
     except EnrolRefused as error:
         raise OrderRefused(str(error)) from error
     except VideoError as error:
         raise OrderFailed(str(error)) from error
-    spool.record(FaceEnrolled(member=order.member, templates=enrolled.templates, consent_until=enrolled.consent_until))
+    enrolled_event = FaceEnrolled(
+        member=order.member, templates=enrolled.templates, consent_until=enrolled.consent_until
+    )
+    parts.spool.record(enrolled_event)
+    if parts.sign is not None:
+        parts.sign.say(ENROLLED)
     return Done(f"{enrolled.templates} templates", {"templates": enrolled.templates})
+
+
+def _guide(command: Command, parts: Parts) -> Callable[[Guidance], None]:
+    """Shows the person what to do next on the sign, and the operator by the order's progress."""
+    told_s, told = float("-inf"), Guidance(-1, 0, "", "")
+
+    def guide(guidance: Guidance) -> None:
+        nonlocal told_s, told
+        now = parts.clock.monotonic()
+        if guidance == told or (guidance.good == told.good and now - told_s < GUIDE_S):
+            return  # the next picture says it again, if it still holds
+        told_s, told = now, guidance
+        count = f"{guidance.good}/{guidance.wanted}"
+        if parts.sign is not None:
+            short = len(guidance.zh) <= SIGN_CHARACTERS_BESIDE_COUNT
+            parts.sign.say(f"{guidance.zh} {count}" if short else guidance.zh)
+        result = {"good": guidance.good, "wanted": guidance.wanted, "next": guidance.zh}
+        progress = CommandProgress(
+            command=command.id, status=CommandStatus.ACCEPTED, detail=f"{count}: {guidance.sentence}", result=result
+        )
+        parts.spool.record(progress)
+
+    return guide
 
 
 async def _erase(command: Command, faces: FaceService, spool: Spool) -> Done:
