@@ -18,7 +18,7 @@ PEERS = (
     *("gcc", "libc6-dev", "pkg-config", "libmodbus-dev", "mbpoll"),
     *("g++", "libsodium-dev"),
     *("gcc-avr", "binutils-avr", "avr-libc", "simavr", "libsimavr-dev", "libelf-dev", "lrzsz", "socat"),
-    *("nut-server", "nut-client", "comgt"),
+    *("nut-server", "nut-client", "comgt", "espeak-ng"),
 )
 FONT = "fonts-noto-cjk"
 BROWSER = "chromium"
