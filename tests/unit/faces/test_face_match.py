@@ -17,11 +17,15 @@ from station_agent.faces.match import (
     Match,
     Metric,
     NoMatch,
+    Policy,
+    calibrated,
+    distances,
     gallery,
     lookalike,
     match,
     one_person,
     person_distances,
+    verify,
 )
 from station_agent.wire.kinds import Reason
 
@@ -203,3 +207,92 @@ def test_the_same_picture_again_is_no_further_template() -> None:
 
 def test_no_more_templates_than_allowed() -> None:
     assert one_person([at(i * 0.05, 0) for i in range(8)], STRICT, 5) == [0, 1, 2, 3, 4]
+
+
+CALIBRATED = calibrated(threshold=0.6, verify=0.4)
+
+
+def towards(angle: float, length: float = 1.0) -> Embedding:
+    """A face whose cosine with towards(0) is that of `angle` in degrees."""
+    return at(length * np.cos(np.radians(angle)), length * np.sin(np.radians(angle)))
+
+
+COSINES = gallery([("ann", towards(0)), ("ann", towards(10)), ("bea", towards(150))])
+
+
+def test_the_calibrated_policy_is_the_one_of_the_design() -> None:
+    assert (CALIBRATED.margin_min, CALIBRATED.frames_min) == (0.10, 3)
+    assert (CALIBRATED.templates_min, CALIBRATED.people_max) == (3, 2000)
+
+
+@pytest.mark.parametrize(("score", "enters"), [(0.601, True), (0.599, False)])
+def test_a_calibrated_score_has_a_limit(score: float, enters: bool) -> None:
+    found = match([towards(-np.degrees(np.arccos(score)))] * 3, COSINES, CALIBRATED)
+    assert isinstance(found, Match) is enters
+    assert found.distance == pytest.approx(1 - score)
+
+
+def test_the_length_of_an_embedding_is_nothing_to_the_score() -> None:
+    for length in (1e-3, 1.0, 50.0):
+        found = match([towards(5, length)] * 3, COSINES, CALIBRATED)
+        assert isinstance(found, Match)
+        assert found.distance == pytest.approx(1 - np.cos(np.radians(5)))
+    assert not isinstance(match([at(0, 0)] * 3, COSINES, CALIBRATED), Match)
+    assert not isinstance(match([towards(0)] * 3, gallery([("ann", at(0, 0))]), CALIBRATED), Match)
+
+
+def test_the_second_person_must_score_clearly_less() -> None:
+    between = gallery([("ann", towards(0)), ("bea", towards(50))])
+    assert isinstance(match([towards(0)] * 3, between, CALIBRATED), Match)
+    assert refused(match([towards(23)] * 3, between, CALIBRATED)) is Reason.FACE_AMBIGUOUS
+
+
+def test_frames_must_show_one_person_by_the_1_to_1_limit() -> None:
+    one_person = [towards(-30), towards(0), towards(30)]  # 60 degrees: 0.5
+    two = [towards(-40), towards(0), towards(40)]  # 80 degrees: 0.17
+    assert isinstance(match(one_person, COSINES, CALIBRATED), Match)
+    assert refused(match(two, COSINES, CALIBRATED)) is Reason.FACE_AMBIGUOUS
+
+
+@pytest.mark.parametrize("policy", [STRICT, CALIBRATED])
+def test_after_a_code_the_limit_is_that_of_one_comparison(policy: Policy) -> None:
+    enrolled = gallery([("ann", towards(0)), ("bea", towards(1))])  # as like as twins: a search tells nobody
+    near = [towards(0)] * 3
+    assert refused(match(near, enrolled, policy)) is Reason.FACE_AMBIGUOUS
+    assert verify(near, enrolled, "ann", policy) == Match("ann", pytest.approx(0, abs=1e-9), None, 3)
+    assert refused(verify(near[:2], enrolled, "ann", policy)) is Reason.NO_FACE
+    assert refused(verify(near, enrolled, "carla", policy)) is Reason.FACE_UNKNOWN
+    assert refused(verify([towards(180)] * 3, enrolled, "ann", policy)) is Reason.FACE_UNKNOWN
+    assert refused(verify([towards(0), towards(0), towards(170)], enrolled, "ann", policy)) is Reason.FACE_AMBIGUOUS
+
+
+def test_a_face_too_unlike_for_a_search_may_do_after_a_code() -> None:
+    face = [towards(-60)] * 3  # 0.5: between the two limits
+    assert refused(match(face, COSINES, CALIBRATED)) is Reason.FACE_UNKNOWN
+    assert isinstance(verify(face, COSINES, "ann", CALIBRATED), Match)
+    assert not isinstance(verify([towards(-70)] * 3, COSINES, "ann", CALIBRATED), Match)  # 0.34
+
+
+@given(galleries, looks, st.sampled_from("abcde"), st.sampled_from([STRICT, CALIBRATED]))
+def test_whoever_a_search_knows_is_also_known_after_a_code(
+    enrolled: list[tuple[str, Embedding]], frames: list[Embedding], member: str, policy: Policy
+) -> None:
+    people = gallery(enrolled)
+    found = match(frames, people, policy)
+    if isinstance(found, Match):
+        assert isinstance(verify(frames, people, found.member, policy), Match)
+    checked = verify(frames, people, member, policy)
+    if isinstance(checked, Match):
+        assert checked.member == member
+        assert checked.distance <= policy.verify_max
+
+
+@given(galleries, looks, st.sampled_from(Metric))
+def test_a_person_is_as_near_as_each_ones_nearest_template_in_any_metric(
+    enrolled: list[tuple[str, Embedding]], frames: list[Embedding], metric: Metric
+) -> None:
+    people = gallery(enrolled)
+    found = person_distances(frames, people, metric)
+    for column, person in enumerate(people.people):
+        own = np.stack([row for owner, row in enrolled if owner == person])
+        np.testing.assert_allclose(found[:, column], distances(np.stack(frames), own, metric).min(axis=1), atol=1e-12)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,12 @@ def test_a_sight_arrives_as_it_was_sent(face: Callable[..., Face]) -> None:
     np.testing.assert_array_equal(got.nearest.embedding, [0.25, -1.5, 3.0])
 
 
+def test_landmarks_and_pose_arrive_too(face: Callable[..., Face]) -> None:
+    marks = tuple((float(x), x / 3) for x in range(5))
+    sent = Sight(replace(face(0.0, 1.0), landmarks=marks, nodded=0.5, tilted=3.0))
+    assert pipe.sight(pipe.sight_reply(sent)[pipe.REPLY.size :], 2) == sent
+
+
 def test_an_empty_picture_is_a_sight_too() -> None:
     assert pipe.sight(pipe.sight_reply(Sight(None))[pipe.REPLY.size :], 3) == Sight(None)
 
@@ -37,6 +44,8 @@ def test_an_empty_picture_is_a_sight_too() -> None:
         {"embedding": "123"},
         {"box": {"left": 1}},
         {"shell": "rm"},
+        {"landmarks": [[1, 2, 3]]},
+        {"landmarks": "eyes"},
     ],
 )
 def test_a_reply_that_is_no_sight_is_refused(face: Callable[..., Face], change: dict[str, Any]) -> None:
