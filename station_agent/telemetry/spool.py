@@ -103,8 +103,8 @@ def _chain(db: Database, seq: int, stamp: Stamp, body: EventBody) -> None:
 
 def rows_after(db: Database, stream: Stream, after: int, limit: int) -> list[SpooledRow]:
     """Store job: the next rows of a stream, oldest first."""
-    chained = "chain" if stream is Stream.EVENTS else "NULL"
-    statement = f"SELECT seq, at, boot, mono_ms, kind, body, {chained} FROM {_TABLES[stream]} WHERE seq > ? ORDER BY seq LIMIT ?"  # noqa: S608
+    columns = "seq, at, boot, mono_ms, kind, body, " + ("chain" if stream is Stream.EVENTS else "NULL")
+    statement = f"SELECT {columns} FROM {_TABLES[stream]} WHERE seq > ? ORDER BY seq LIMIT ?"  # noqa: S608
     return [
         SpooledRow(
             Row(
