@@ -10,9 +10,12 @@ import simplejpeg
 from av.codec.context import Flags
 from av.error import FFmpegError
 from av.video.codeccontext import VideoCodecContext
+from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
 from station_agent.video.source import Stream
+
+_LUMA_APART = frozenset({"yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "nv12", "gray"})
 
 
 class Decoder:
@@ -33,15 +36,30 @@ class Decoder:
 
         `last` says that nothing follows, so that a frame the decoder keeps back for reordering comes out too.
         """
+        newest = self._newest(data)
+        if last:
+            newest = next(reversed(self._context.decode(None)), newest)
+        return None if newest is None else np.asarray(newest.to_ndarray(format="rgb24"), np.uint8)
+
+    def newest_luma(self, data: Iterable[bytes]) -> NDArray[np.uint8] | None:
+        """The same as its brightness alone (height, width), without a conversion where the codec keeps it apart."""
+        newest = self._newest(data)
+        if newest is None:
+            return None
+        if newest.format.name not in _LUMA_APART:
+            return np.asarray(newest.to_ndarray(format="gray"), np.uint8)
+        plane = newest.planes[0]
+        rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)
+        return np.ascontiguousarray(rows[:, : newest.width])
+
+    def _newest(self, data: Iterable[bytes]) -> VideoFrame | None:
         newest = None
         for unit in data:
             try:
                 newest = next(reversed(self._context.decode(av.Packet(unit))), newest)
             except FFmpegError:
                 continue  # one broken frame; the next keyframe heals it
-        if last:
-            newest = next(reversed(self._context.decode(None)), newest)
-        return None if newest is None else np.asarray(newest.to_ndarray(format="rgb24"), np.uint8)
+        return newest
 
 
 def jpeg(rgb: NDArray[np.uint8], quality: int) -> bytes:

@@ -73,7 +73,7 @@ class TotpRow(Wire):
     digits: int = Field(default=8, ge=6, le=8)
     algorithm: Literal["sha1", "sha256", "sha512"] = "sha1"
     period_s: int = Field(default=30, ge=15, le=60)
-    steps_around: int = Field(default=1, ge=0, le=2, description="time steps before and after the present one")
+    steps_around: int = Field(default=1, ge=0, le=1, description="time steps before and after the present one")
     offline: Literal["deny", "fall_back"] = "deny"
 
 
