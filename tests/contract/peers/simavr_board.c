@@ -10,6 +10,8 @@
      get                                  lock=0 beacon=0
      wait lock|beacon 0|1 MS              runs until it is so: "lock=1 after 12", or "lock=0 still"
      changes                              how often the lock's relay moved so far
+     pulse INPUT MS                       set, let so long pass, and unset: no slower than that
+     hear HEX MS [HEX MS]...              bytes on the line, with so much board time after each piece
      skip MS                              that much board time as fast as the machine can
      speed N                              from now on N times as fast as real time, bytes too
      reset | power-cycle | hang           the reset pin; power off and on; the CPU runs away with interrupts off
@@ -173,17 +175,20 @@ static avr_cycle_count_t feed(avr_t *chip, avr_cycle_count_t when, void *param) 
     return when + CYCLES_PER_BYTE;
 }
 
+static void start_feeding(void) {
+    if (!feeding && waiting_at < waiting_end) {
+        feeding = true;
+        avr_cycle_timer_register(avr, CYCLES_PER_BYTE, feed, NULL);
+    }
+}
+
 static void hear_line(void) {
     if (waiting_at == waiting_end)
         waiting_at = waiting_end = 0;
     ssize_t got = read(line, waiting + waiting_end, sizeof waiting - waiting_end);
-    if (got <= 0)
-        return;
-    waiting_end += (size_t)got;
-    if (!feeding) {
-        feeding = true;
-        avr_cycle_timer_register(avr, CYCLES_PER_BYTE, feed, NULL);
-    }
+    if (got > 0)
+        waiting_end += (size_t)got;
+    start_feeding();
 }
 
 static void board_says(struct avr_irq_t *irq, uint32_t value, void *param) {
@@ -319,21 +324,48 @@ static void wait_for(const char *what, bool wanted, unsigned ms) {
         printf("%s=%d still\n", what, *pin);
 }
 
+static void skip(unsigned ms) {
+    while (ms--)
+        run_ms();
+    rebase();
+}
+
+static void set_input(const char *what, bool active) {
+    for (int i = 0; i < INPUTS; i++)
+        if (strcmp(what, input_names[i]) == 0)
+            inputs[i] = active;
+    drive_inputs();
+}
+
+static void hear(char *pieces) {
+    char *at = NULL, *piece = strtok_r(pieces, " \n", &at), *ms;
+    for (; piece && (ms = strtok_r(NULL, " \n", &at)); piece = strtok_r(NULL, " \n", &at)) {
+        unsigned byte;
+        for (; sscanf(piece, "%2x", &byte) == 1 && waiting_end < sizeof waiting; piece += 2)
+            waiting[waiting_end++] = (uint8_t)byte;
+        start_feeding();
+        skip((unsigned)atoi(ms));
+    }
+}
+
 static void obey(char *order) {
     char what[16] = "";
     unsigned value = 0, ms = 0;
     if (sscanf(order, "set %15s %u", what, &value) == 2) {
-        for (int i = 0; i < INPUTS; i++)
-            if (strcmp(what, input_names[i]) == 0)
-                inputs[i] = value != 0;
-        drive_inputs();
+        set_input(what, value != 0);
         puts("set");
+    } else if (sscanf(order, "pulse %15s %u", what, &ms) == 2) {
+        set_input(what, true);
+        skip(ms);
+        set_input(what, false);
+        puts("pulse");
+    } else if (strncmp(order, "hear ", 5) == 0) {
+        hear(order + 5);
+        puts("heard");
     } else if (sscanf(order, "wait %15s %u %u", what, &value, &ms) == 3) {
         wait_for(what, value != 0, ms);
     } else if (sscanf(order, "skip %u", &ms) == 1) {
-        while (ms--)
-            run_ms();
-        rebase();
+        skip(ms);
         puts("skipped");
     } else if (sscanf(order, "cut %x", &value) == 1 && value <= avr->flashend) {
         cut_at = avr->flash + value;
@@ -384,7 +416,7 @@ int main(int argc, char **argv) {
     rebase();
     puts("ready");
     fflush(stdout);
-    char order[80];
+    char order[200];
     for (;;) {
         if (!live_ms())
             continue;
