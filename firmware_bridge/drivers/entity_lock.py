@@ -117,11 +117,16 @@ class EntityLock(EntityDriver):
             await self._end_timer()
 
     def _settle_debt(self) -> None:
-        """The hold is over and the node was away then: what it says now decides."""
-        state = self._lock_state()
-        if state in SECURED:
+        """The hold is over and the node was away then: unless it says that it is locked by now, it is locked."""
+        try:
+            away = self._node.gone(self._lock())
+        except LookupError:
+            return
+        if away:
+            return
+        if self._lock_state(kept=True) in SECURED:
             self._owes_secure = False
-        elif state in RELEASED:
+        else:
             self._secure_later = asyncio.create_task(self._lock_again(), name=f"{self.name} secures")
 
     @property
@@ -130,8 +135,9 @@ class EntityLock(EntityDriver):
 
     def node_changed(self) -> None:
         if self._node.down:
-            # What the door did meanwhile is not known: its state is told anew when the node is back.
-            self._levels.clear()
+            # What the door did meanwhile is not known: its state is told anew when the node is back. A jam is not:
+            # it was told, and only its end is news.
+            self._levels = {name: level for name, level in self._levels.items() if name == JAMMED and level}
         super().node_changed()
 
     def told(self, entity: Entity, state: State) -> None:

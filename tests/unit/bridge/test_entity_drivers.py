@@ -149,6 +149,30 @@ def test_a_node_that_went_while_released_is_locked_when_it_is_back(on_node):
     on_node(scenario, EntityLockOptions(), STRIKE)
 
 
+def test_a_node_that_is_back_and_does_not_say_how_its_lock_stands_is_locked(on_node):
+    async def scenario(node, lock, events):
+        await lock.release(5.0)
+        node.offline("gone")
+        await asyncio.sleep(20)
+        node.say(STRIKE, LockState.UNLOCKED, live=False)  # kept by a broker
+        node.online()
+        await asyncio.sleep(1)
+        assert node.sent == [("strike", LockState.UNLOCKED), ("strike", LockState.LOCKED)]
+
+    on_node(scenario, EntityLockOptions(), STRIKE)
+
+
+def test_a_jam_that_ended_while_the_node_was_away_is_untold(on_node):
+    async def scenario(node, lock, events):
+        node.say(STRIKE, LockState.JAMMED)
+        node.offline("gone")
+        node.say(STRIKE, LockState.LOCKED)
+        node.online()
+        assert inputs(events, "jammed") == [True, False]
+
+    on_node(scenario, EntityLockOptions(), STRIKE)
+
+
 def test_a_node_that_locked_itself_while_it_was_away_is_owed_nothing(on_node):
     async def scenario(node, lock, events):
         await lock.release(5.0)
