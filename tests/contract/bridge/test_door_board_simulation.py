@@ -28,9 +28,10 @@ async def bring(door, data, *, progress=lambda sent, total: None):
 
 
 @pytest.fixture
-def driven(simulator_context, bridge_on):
+def driven(simulator_context, bridge_on, monkeypatch):
     @asynccontextmanager
-    async def make(**options):
+    async def make(baud=460_800, **options):
+        monkeypatch.setattr(DoorBoardSimulation, "BAUD", baud)  # the wire's time is shown elsewhere
         async with DoorBoardSimulation(simulator_context) as simulation:
             device = simulation.device.model_copy(update={"options": options})
             async with bridge_on({"it": simulation.line}, {"door": device}) as told:
@@ -141,7 +142,7 @@ async def test_a_firmware_that_nobody_confirms_is_taken_back(driven, monkeypatch
 
 
 async def test_a_release_during_an_upload_is_not_served_and_says_so(driven):
-    async with driven() as (_, door, _):
+    async with driven(baud=38_400) as (_, door, _):
         begun = asyncio.Event()
         sending = asyncio.create_task(
             bring(door, image(NEW, body=bytes(7000)), progress=lambda sent, total: begun.set())
