@@ -39,6 +39,8 @@ log = logging.getLogger(__name__)
 
 TEXT_MAX = 500
 
+OUT_OF_SERVICE = Deny(Reason.DOOR_OUT_OF_SERVICE, "a manager took the door out of service")
+
 DENIALS_TOLD_MAX = 60
 DENIALS_TOLD_S = 60.0
 """A row each for that many refused attempts a minute: more than people make. What a broken scanner or somebody with
@@ -90,6 +92,10 @@ class Desk:
     def rules(self, rules: HeldRules) -> None:
         self._policy = replace(self._policy, rules=rules)
 
+    def open_to_all(self) -> bool:
+        """Whether it is so cold that the button opens."""
+        return self.rules.cold_now(self._clock.now(), self._clock.trusted()) is not None
+
     def people(self) -> int | None:
         """Inside, as far as a door can know; None where the rules set no capacity."""
         capacity = self.rules.capacity
@@ -112,7 +118,9 @@ class Desk:
         if not self.taking:
             return None
         now = self.now()
-        verdict = decide(attempt, self.roster, self._policy, now)
+        verdict: Grant | Deny = OUT_OF_SERVICE
+        if not self._doorway.door.out_of_service:
+            verdict = decide(attempt, self.roster, self._policy, now)
         if isinstance(verdict, Deny):
             self._denied(attempt, verdict, now)
             self.on_answer(attempt.reader, False)

@@ -1,4 +1,5 @@
-"""Somebody pressed the face button: look, and bring what was seen to the desk as an attempt."""
+"""Somebody pressed the face button, or showed the code of a member whose face is asked for as well: look, and bring
+what was seen to the desk as an attempt."""
 
 from __future__ import annotations
 
@@ -20,7 +21,7 @@ LOOK = "请看摄像头"
 
 
 class FaceDesk:
-    """`pressed` may come at any time; while somebody is being looked at, another press changes nothing."""
+    """`pressed` and `verify` may come at any time; while somebody is being looked at, they change nothing."""
 
     def __init__(self, desk: Desk, faces: FaceService, camera: Camera, say: Callable[[str], None]) -> None:
         self._desk = desk
@@ -30,26 +31,35 @@ class FaceDesk:
         self._looking: asyncio.Task[None] | None = None
 
     def pressed(self) -> None:
-        if self._looking is None or self._looking.done():
-            self._looking = asyncio.create_task(self._look(), name="look at a face")
+        """Who of the enrolled is it?"""
+        self._begin(None)
+
+    def verify(self, member: str) -> None:
+        """Is it this one?"""
+        self._begin(member)
 
     async def close(self) -> None:
         if self._looking is not None:
             self._looking.cancel()
             await asyncio.gather(self._looking, return_exceptions=True)
 
-    async def _look(self) -> None:
+    def _begin(self, claimed: str | None) -> None:
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._look(claimed), name="look at a face")
+
+    async def _look(self, claimed: str | None) -> None:
         self._say(LOOK)
         id = uuid4()
         try:
-            found = await self._faces.identify(self._camera.frames())
+            frames = self._camera.frames()
+            found = await (self._faces.identify(frames) if claimed is None else self._faces.verify(claimed, frames))
         except CameraSilent as silent:
-            attempt = FaceAttempt(id, self._camera.name, None, Reason.CAMERA_SILENT, str(silent))
+            attempt = FaceAttempt(id, self._camera.name, None, Reason.CAMERA_SILENT, str(silent), claimed)
         else:
             if isinstance(found, Identified):
                 margin = "nobody else enrolled" if found.margin is None else f"margin {found.margin:.3f}"
                 detail = f"distance {found.distance:.3f}, {margin}, {found.frames} frames"
-                attempt = FaceAttempt(id, self._camera.name, found.member, Reason.MEMBER, detail)
+                attempt = FaceAttempt(id, self._camera.name, found.member, Reason.MEMBER, detail, claimed)
             else:
-                attempt = FaceAttempt(id, self._camera.name, None, found.reason, found.detail)
+                attempt = FaceAttempt(id, self._camera.name, None, found.reason, found.detail, claimed)
         self._desk.attempt(attempt)
