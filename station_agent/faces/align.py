@@ -32,19 +32,23 @@ class Similarity:
 
 
 def onto(landmarks: Sequence[Point], template: Sequence[Point]) -> Similarity | None:
-    """The similarity that brings `template` onto `landmarks` with the least squared error; None when either has no
-    extent, or is not finite.
+    """The similarity that takes the template's square to where the face is. Its inverse brings `landmarks` onto
+    `template` with the least squared error there: it is counted on the template, as embedders are trained; counted in
+    the picture, a face whose shape is not the template's would come out smaller. None for points of no extent.
     """
-    there = np.array([complex(*point) for point in landmarks])
-    here = np.array([complex(*point) for point in template])
-    from_middle = here - here.mean()
+    face = np.array([complex(*point) for point in landmarks])
+    goal = np.array([complex(*point) for point in template])
+    if not np.isfinite(face).all():
+        return None
+    from_middle = face - face.mean()
     extent = float((np.abs(from_middle) ** 2).sum())
     if extent == 0.0:
         return None
-    turn = complex((from_middle.conj() * (there - there.mean())).sum() / extent)
-    if turn == 0 or not cmath.isfinite(turn):
+    inverse = complex((from_middle.conj() * (goal - goal.mean())).sum() / extent)
+    if inverse == 0 or not cmath.isfinite(inverse):
         return None
-    return Similarity(turn, complex(there.mean() - turn * here.mean()))
+    turn = 1 / inverse
+    return Similarity(turn, complex(face.mean() - turn * goal.mean()))
 
 
 def tilted(landmarks: Sequence[Point]) -> float:
