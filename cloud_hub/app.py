@@ -9,6 +9,7 @@ from cloud_hub.access import require
 from cloud_hub.codes import routes as codes
 from cloud_hub.commands import routes as commands
 from cloud_hub.events import routes as events
+from cloud_hub.faces import routes as faces
 from cloud_hub.guard import Guard
 from cloud_hub.hub import Hub
 from cloud_hub.live import routes as live
@@ -40,7 +41,7 @@ def create_app(hub: Hub) -> FastAPI:
     )
     app.state.hub = hub
     api = APIRouter(prefix=API, responses=_ERRORS)
-    for room in (users, stations, events, commands, members, codes, live):
+    for room in (users, stations, events, commands, members, codes, faces, live):
         api.include_router(room.router)
     api.include_router(
         video_router(

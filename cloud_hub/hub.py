@@ -16,6 +16,7 @@ from cloud_hub.codes.service import CodeService
 from cloud_hub.commands.service import CommandService
 from cloud_hub.counters import Counters
 from cloud_hub.events.queries import EventQueries
+from cloud_hub.faces.service import FaceService
 from cloud_hub.ingest.service import Ingest
 from cloud_hub.keys import Keys, load_keys
 from cloud_hub.live.feed import Feed
@@ -50,6 +51,7 @@ class Hub:
     commands: CommandService
     members: MemberService
     codes: CodeService
+    faces: FaceService
     rosters: RosterService
     users: Users
     relay: Relay
@@ -71,6 +73,12 @@ def build_hub(settings: Settings, clock: Clock, keys: Keys, database: Database) 
     nats = NatsLink(broker)
     rosters = RosterService(database, clock, keys, nats, lambda name: board.online(name, clock.now()))
     commands = CommandService(database, clock, keys.hub, nats, feed)
+
+    faces = FaceService(database, clock, keys.hub, nats, lambda name: board.online(name, clock.now()))
+
+    def members_changed() -> None:
+        rosters.changed()
+        faces.changed()
 
     async def stations_changed() -> None:
         broker.set_stations(await stations.broker_users())
@@ -99,8 +107,9 @@ def build_hub(settings: Settings, clock: Clock, keys: Keys, database: Database) 
         stations=stations,
         events=EventQueries(database),
         commands=commands,
-        members=MemberService(database, clock, rosters.changed),
+        members=MemberService(database, clock, members_changed),
         codes=CodeService(database, clock, keys, rosters.changed),
+        faces=faces,
         rosters=rosters,
         users=Users(database, clock),
         relay=Relay(tickets, commands.carry_out, view_ended, clock),
@@ -145,6 +154,7 @@ async def _opened(settings: Settings, clock: Clock, keys: Keys) -> AsyncIterator
                 supervisor.keep("stations.save", hub.stations.save)
                 supervisor.keep("stations.watch", hub.stations.watch)
                 supervisor.keep("rosters", hub.rosters.run)
+                supervisor.keep("faces", hub.faces.run)
                 supervisor.keep("commands", hub.commands.run)
                 supervisor.keep("ingest", hub.ingest.run)
                 yield hub

@@ -40,6 +40,8 @@ def progress(connection: sa.Connection, station: str, told: CommandProgress, at:
     row = connection.execute(commands.select().where(commands.c.id == str(told.command))).first()
     if row is None or row.station != station:
         return None
+    if told.status is CommandStatus.ACCEPTED and row.status == CommandStatus.ACCEPTED and row.told_by_station:
+        return _set(connection, row.id, Standing(told.status, True), {"detail": told.detail, "result": told.result})
     standing = advance(Standing(CommandStatus(row.status), row.told_by_station), told.status)
     if standing is None:
         return None

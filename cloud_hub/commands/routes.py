@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query
 
 from cloud_hub.access import HubDep, Operator, Viewer
 from cloud_hub.commands.models import Command, NewCommand
+from station_agent.wire.commands import FaceEnrol
 from station_agent.wire.model import StationId
 
 router = APIRouter(tags=["commands"])
@@ -17,7 +18,10 @@ router = APIRouter(tags=["commands"])
 @router.post("/stations/{station}/commands", operation_id="sendCommand", status_code=202)
 async def send_command(station: StationId, new: NewCommand, hub: HubDep, user: Operator) -> Command:
     """Signs the order and sends it at once; what becomes of it comes over the live stream. Needs a reason."""
-    return await hub.commands.send(station, new.order, user.user, new.reason)
+    order = new.order
+    if isinstance(order, FaceEnrol):
+        order = await hub.faces.consented(station, order, user.user)
+    return await hub.commands.send(station, order, user.user, new.reason)
 
 
 @router.get("/stations/{station}/commands", operation_id="listStationCommands")

@@ -31,6 +31,9 @@ class Told:
     station: str
     at: datetime
     body: wire.AlarmRaised | wire.AlarmCleared | wire.CommandProgress | wire.FaceEnrolled | wire.FaceErased
+    spool: str
+    seq: int
+    chain: str | None
 
 
 @dataclass(slots=True)
@@ -128,9 +131,9 @@ def _event(
             result.rosters[station] = body.version
         case wire.FaceEnrolled() | wire.FaceErased():
             member = body.member
-            result.told.append(Told(station, at, body))
+            result.told.append(Told(station, at, body, source.spool, row.seq, row.chain))
         case wire.AlarmRaised() | wire.AlarmCleared() | wire.CommandProgress():
-            result.told.append(Told(station, at, body))
+            result.told.append(Told(station, at, body, source.spool, row.seq, row.chain))
         case (
             wire.DoorExited()
             | wire.DoorRetried()

@@ -14,6 +14,7 @@ from cloud_hub.commands import queries as command_queries
 from cloud_hub.commands.models import Command
 from cloud_hub.events.models import TimelineItem
 from cloud_hub.events.queries import item, names
+from cloud_hub.faces import queries as face_queries
 from cloud_hub.ingest.apply import Absorbed, Refused, Source, absorb
 from cloud_hub.ingest.chain import Break, follow
 from cloud_hub.ingest.plan import Plan, Told, plan
@@ -138,9 +139,10 @@ def _tell(connection: sa.Connection, told: Told) -> Command | None:
             )
         case wire.FaceEnrolled() as body:
             row = {"member": body.member, "station": told.station}
-            upsert(connection, faces, [{**row, "templates": body.templates, "consent_until": body.consent_until}])
-        case wire.FaceErased(member=member):
-            connection.execute(faces.delete().where(faces.c.member == member, faces.c.station == told.station))
+            known = {"templates": body.templates, "consent_until": body.consent_until, "enrolled_at": told.at}
+            upsert(connection, faces, [row | known])
+        case wire.FaceErased() as body:
+            face_queries.receipt(connection, told.station, body, told.at, told.spool, told.seq, told.chain)
         case _:
             assert_never(told.body)
     return None

@@ -59,6 +59,7 @@ class Member(Api):
     created_at: datetime
     phones: int
     faces: list[EnrolledFace]
+    face_erasures_waiting: int = 0  # stations that have not answered yet
 
 
 class Members(Api):

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from cloud_hub import audit
 from cloud_hub.clock import Clock
+from cloud_hub.faces.queries import waiting_of
 from cloud_hub.members.models import EnrolledFace, Member, MemberChange, Members, NewMember, Occupation
 from cloud_hub.problems import Problem
 from cloud_hub.storage.database import Database
@@ -102,6 +103,7 @@ def _with_details(connection: sa.Connection, rows: Sequence[Any], clock: Clock) 
         .group_by(phone_keys.c.member)
     )
     phones: dict[str, int] = dict(connection.execute(phones_query).all())
+    waiting = waiting_of(connection, ids)
     enrolled: dict[str, list[EnrolledFace]] = {}
     for face in connection.execute(faces.select().where(faces.c.member.in_(ids)).order_by(faces.c.station)):
         enrolled.setdefault(face.member, []).append(
@@ -117,6 +119,7 @@ def _with_details(connection: sa.Connection, rows: Sequence[Any], clock: Clock) 
             created_at=row.created_at,
             phones=phones.get(row.id, 0),
             faces=enrolled.get(row.id, []),
+            face_erasures_waiting=waiting.get(row.id, 0),
         )
         for row in rows
     ]

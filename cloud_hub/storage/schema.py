@@ -206,6 +206,38 @@ faces = sa.Table(
     sa.Column("station", _STATION, primary_key=True),
     sa.Column("templates", sa.Integer, nullable=False),
     sa.Column("consent_until", Moment, nullable=False),
+    sa.Column("enrolled_at", Moment),  # none in rows of before erasures
+)
+
+face_consents = sa.Table(
+    "face_consents",
+    metadata,
+    sa.Column("member", _MEMBER, primary_key=True),
+    sa.Column("station", _STATION, primary_key=True),
+    sa.Column("given_at", Moment, primary_key=True),
+    sa.Column("stations", Json, nullable=False),
+    sa.Column("purpose", sa.String(200), nullable=False),
+    sa.Column("expires_at", Moment, nullable=False),
+    sa.Column("recorded_by", sa.String(80), nullable=False),
+)
+
+# One row a station that was asked to forget a member's face. Never deleted by the hub: with a receipt it is the proof.
+face_erasures = sa.Table(
+    "face_erasures",
+    metadata,
+    sa.Column("id", sa.String(36), primary_key=True),
+    sa.Column("member", _MEMBER, nullable=False),
+    sa.Column("station", _STATION, nullable=False),
+    sa.Column("why", sa.String(16), nullable=False),
+    sa.Column("asked_at", Moment, nullable=False),
+    sa.Column("asked_by", sa.String(80), nullable=False),
+    sa.Column("done_at", Moment),  # these five: the station's receipt, an event of its log
+    sa.Column("templates", sa.Integer),
+    sa.Column("spool", _SPOOL),
+    sa.Column("seq", sa.BigInteger),
+    sa.Column("chain", _HASH),
+    sa.Index(None, "member"),
+    sa.Index(None, "done_at"),
 )
 
 rosters = sa.Table(

@@ -12,7 +12,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from station_agent.wire import topics
 from station_agent.wire.commands import Command
-from station_agent.wire.documents import Roster
+from station_agent.wire.documents import Erasures, Roster
+from station_agent.wire.documents import kind_of as kind_of_document
 from station_agent.wire.envelope import ROWS_PER_BATCH, Batch, Eack, Row, StationState, Stream
 from station_agent.wire.events import CommandProgress, EventBody, kind_of
 from station_agent.wire.kinds import CommandStatus
@@ -34,6 +35,7 @@ class MqttStation:
         self.began_s = time.monotonic()
         self.commands: queue.Queue[Command] = queue.Queue()
         self.rosters: queue.Queue[Roster] = queue.Queue()
+        self.erasures: queue.Queue[Erasures] = queue.Queue()
         self.forged: list[bytes] = []
         self.rows: dict[Stream, list[Row]] = {stream: [] for stream in Stream}
         self.marks: dict[Stream, int] = dict.fromkeys(Stream, 0)
@@ -84,7 +86,11 @@ class MqttStation:
                 self.commands.put(Command.model_validate_json(body))
         else:
             body = open_signed("document", message.payload, self._keys)
-            self.rosters.put(Roster.model_validate_json(body))
+            match kind_of_document(body):
+                case "roster":
+                    self.rosters.put(Roster.model_validate_json(body))
+                case "erasures":
+                    self.erasures.put(Erasures.model_validate_json(body))
 
     # --- telling ---
 
