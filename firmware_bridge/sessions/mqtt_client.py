@@ -50,7 +50,7 @@ class Account:
     tls: ssl.SSLContext | None = None
 
 
-class _ClosingSocket(ssl.SSLSocket):
+class ClosingSocket(ssl.SSLSocket):
     """paho leaves a socket open whose hand-shake failed: one more at every try."""
 
     def do_handshake(self, block: bool = False) -> None:
@@ -65,7 +65,7 @@ def tls_context(ca: str | None) -> ssl.SSLContext:
     """Checks the broker against `ca` (PEM), or against what the machine trusts. Raises ssl.SSLError."""
     context = ssl.create_default_context(cadata=ca)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.sslsocket_class = _ClosingSocket
+    context.sslsocket_class = ClosingSocket
     return context
 
 

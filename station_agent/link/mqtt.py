@@ -25,6 +25,7 @@ import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 from paho.mqtt.reasoncodes import ReasonCode
 
+from firmware_bridge.sessions.mqtt_client import ClosingSocket
 from station_agent.clock import Clock
 from station_agent.wire import topics
 from station_agent.wire.link import BrokerLink
@@ -139,6 +140,7 @@ class MqttLink:
         if self._link.ca_file is not None:
             context = ssl.create_default_context(cafile=str(self._link.ca_file))
             context.minimum_version = ssl.TLSVersion.TLSv1_2
+            context.sslsocket_class = ClosingSocket
             client.tls_set_context(context)
         client.connect_timeout = CONNECT_TIMEOUT_S
         client.max_inflight_messages_set(IN_FLIGHT_MAX)

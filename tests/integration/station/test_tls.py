@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import random
+import ssl
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
+from station_agent.clock import SystemClock
+from station_agent.link.mqtt import MqttLink
+from station_agent.wire.link import BrokerLink
 from tests.harness.certificates import authority
 from tests.harness.mini_hub import MiniHub, Phone
 from tests.harness.virtual_station import VirtualStationProcess
@@ -47,3 +54,20 @@ async def test_a_broker_of_another_authority_is_not_spoken_to(quiet_profile: Pat
             await station.until_log("certificate verify failed")
             assert hub.states == {}
             assert hub.rows == []
+
+
+async def test_a_broker_that_cannot_be_believed_costs_no_socket_at_each_try(tmp_path: Path) -> None:
+    """Whoever judges is the fixture that finds what a test leaves behind."""
+    _, certificate, key = authority(tmp_path, "stranger")
+    ours, _, _ = authority(tmp_path, "ours")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate, key)
+    server = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", 0, ssl=context)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        broker = BrokerLink(host="127.0.0.1", port=port, username="u", password=SecretStr("p"), ca_file=ours)
+        link = MqttLink(HERE, broker, lambda: b"", clock=SystemClock(), rng=random.Random(1))
+        clients = [link.new_client() for _ in range(5)]
+        for client in clients:
+            with pytest.raises(ssl.SSLCertVerificationError):
+                await asyncio.to_thread(link.connect, client)
