@@ -18,6 +18,7 @@ from pydantic import ValidationError
 import firmware_bridge.bridge as bridge
 from firmware_bridge.config import DeviceConfig, LineConfig
 from firmware_bridge.drivers import DRIVERS, Capability
+from station_agent.access.input_check import check_inputs, has_contact
 from station_agent.devices import device_config, line_config
 from station_agent.faces import packs
 from station_agent.faces.manifest import PackRefused
@@ -38,6 +39,10 @@ NO_LIVENESS_WARNING = (
     "faces.pack: it has NO liveness models, so nothing tells a member from a printed photo or a screen that shows one"
 )
 NO_SCANNER_WARNING = "door.scanner: none, so nobody can enter by membership code"
+NO_EGRESS_WARNING = (
+    "door.egress: not given, so whoever leaves raises the alarm of a forced door: name the exit button, or say "
+    '"mechanical" where the handle inside is free'
+)
 NO_CONTACT_WARNING = "the lock has no door contact: no visit is counted, no forced door is noticed"
 
 
@@ -166,9 +171,12 @@ def _cross_checked(profile: StationProfile, profiles_dir: Path) -> list[str]:
     errors += _has(profile, "door.lock", profile.door.lock, Capability.LOCK)
     if profile.door.scanner is not None:
         errors += _has(profile, "door.scanner", profile.door.scanner, Capability.SCANNER)
+    for reader in profile.door.readers:
+        errors += _has(profile, "door.readers", reader, Capability.READER)
     if profile.sign is not None:
         errors += _has(profile, "sign.device", profile.sign.device, Capability.SIGN)
     errors += _check_button(profile)
+    errors += check_inputs(profile)
     if profile.faces.enabled:
         if profile.faces.camera is None:
             errors.append("faces.camera: faces are on, so name the camera that sees them")
@@ -212,6 +220,8 @@ def _warnings(profile: StationProfile) -> list[str]:
     if profile.door.scanner is None:
         warnings.append(NO_SCANNER_WARNING)
     lock = profile.devices.get(profile.door.lock)
-    if lock is not None and lock.options.get("contact") is None:
+    if lock is not None and profile.door.contact == "contact" and not has_contact(lock):
         warnings.append(NO_CONTACT_WARNING)
+    if profile.door.egress is None:
+        warnings.append(NO_EGRESS_WARNING)
     return warnings

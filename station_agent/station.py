@@ -19,6 +19,7 @@ from datetime import datetime, timedelta
 from importlib.metadata import version
 from typing import assert_never
 from uuid import uuid4
+from zoneinfo import ZoneInfo
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from sqlite_utils import Database
@@ -37,15 +38,21 @@ from firmware_bridge.capabilities import (
 )
 from firmware_bridge.recorder import Recorder
 from firmware_bridge.secrets import SecretDirectory
-from station_agent.access import ledger, memory_store
+from station_agent.access import ledger, memory_store, rules_store
 from station_agent.access import roster_store as rosters
-from station_agent.access.decide import FaceAttempt, Policy
+from station_agent.access.attempts import ButtonAttempt, Deny, FaceAttempt, Now
+from station_agent.access.decide import Policy
 from station_agent.access.desk import Desk
-from station_agent.access.door import ContactSeen, DoorSettings
+from station_agent.access.doorkeeper import Doorkeeper, door_settings, load_out_of_service
 from station_agent.access.doorway import Doorway
 from station_agent.access.face_desk import FaceDesk
 from station_agent.access.memory import BadTries, UsedCodes
+from station_agent.access.openable import Ways
+from station_agent.access.reader_desk import ReaderDesk
 from station_agent.access.roster import HeldRoster
+from station_agent.access.rules import HeldRules
+from station_agent.access.rules_store import RulesTaker
+from station_agent.access.sentences import SENTENCES
 from station_agent.alarms.board import AlarmBoard
 from station_agent.clock import SystemClock, boot_id
 from station_agent.devices import device_health, device_state
@@ -71,6 +78,7 @@ from station_agent.telemetry.store import Store, kept_value
 from station_agent.video.camera import Camera
 from station_agent.video.picture import PictureUploader
 from station_agent.video.push import VideoPusher
+from station_agent.voice import ProgramVoice
 from station_agent.wire.envelope import Batch, DeviceState, StationState, Stream
 from station_agent.wire.events import AgentStarted, FaceErased
 from station_agent.wire.kinds import AlarmKind, Reason
@@ -86,6 +94,7 @@ FACES_WAIT_S = 3.0
 """How long the face engine waits for the link at the start."""
 
 SIGN_PAGES_DEFAULT = 4
+CLOSE_THE_DOOR = "请随手关门"
 
 QUICK = KeepPolicy(pause_s_first=0.2, pause_s_max=5.0)
 
@@ -115,6 +124,7 @@ class Station:
         self.supervisor = Supervisor(clock, self._rng)
         self._telemetry = Telemetry(spool, profile.telemetry.period_s, clock, self._housekeeping)
         self._sign: SignService | None = None
+        self._voice = ProgramVoice(profile.voice.command) if profile.voice is not None else None
         self._face_desk: FaceDesk | None = None
         self._faces: FaceService | None = None
         self._outbox: Outbox | None = None
@@ -125,25 +135,47 @@ class Station:
     async def assemble(self, bridge: Bridge) -> None:
         """Wire everything; moves nothing. Reads from the store what was before the restart."""
         profile, clock = self._profile, self._clock
-        door = DoorSettings(profile.door.hold_s, profile.door.held_open_after_s)
         self.doorway = Doorway(
-            bridge.lock(profile.door.lock), door, clock=clock, spool=self._spool, alarms=self._alarms
+            bridge.lock(profile.door.lock),
+            door_settings(profile.door),
+            clock=clock,
+            spool=self._spool,
+            alarms=self._alarms,
+            out_of_service=await self._store.submit(load_out_of_service),
         )
         self.doorway.on_changed = self._changed
+        self.doorway.on_warning = lambda: self._say(CLOSE_THE_DOOR)
+        self.doorway.on_exit = lambda how: self.desk.left()
+        self._doorkeeper = Doorkeeper(
+            profile, self.doorway, self._ways, clock=clock, spool=self._spool, alarms=self._alarms
+        )
+        self._doorkeeper.on_contact = self._door_known.set
+        self._doorkeeper.selftest.on_changed = self._changed
         policy = Policy(
             timedelta(days=profile.access.roster_age_days_max),
             UsedCodes(),
             BadTries(profile.access.bad_tries_max, profile.access.lock_out_s),
+            rules=await self._store.submit(_load_rules),
+            zone=ZoneInfo(profile.station.time_zone),
         )
         self.desk = Desk(self.doorway, policy, clock=clock, spool=self._spool, tell=self._tell, reject=self._reject)
         self.desk.roster = await self._store.submit(_load_roster)
         kept = await self._store.submit(_load_ledger)
         self.desk.recall(kept, self._boot, profile.door.hold_s)
+        now = self.desk.now()
+        await self._store.submit(lambda db: _load_memory(db, policy, now))
+        readers = {name: bridge.reader(name) for name in profile.door.readers}
+        self._reader_desk = ReaderDesk(self.desk, readers, clock, self._reject)
+        self.desk.on_answer = self._reader_desk.answered
+        self.desk.on_half = self._half_shown
         for name, run in bridge.services:
             self.supervisor.keep(name, run, QUICK)
         self.supervisor.keep("doorway", self.doorway.watch, QUICK)
+        self.supervisor.keep("selftest", self._doorkeeper.selftest.run)
         self.supervisor.keep("telemetry", self._telemetry.run)
         await self._assemble_sign(bridge)
+        if self._voice is not None:
+            self.supervisor.keep("voice", self._voice.run)
         cameras = {name: Camera(name, row.url, clock) for name, row in profile.cameras.items()}
         for name, camera in cameras.items():
             self.supervisor.keep(f"camera:{name}", camera.run)
@@ -176,6 +208,7 @@ class Station:
             self._uplink.taking = False
         if self._link is not None:
             self._link.publish(Up.STATE, self._will())
+        await self._reader_desk.close()
         if self._face_desk is not None:
             await self._face_desk.close()
         await self.doorway.close()
@@ -189,7 +222,7 @@ class Station:
         """Called on the loop, from the very callback that read the bytes."""
         match event:
             case Scan():
-                if event.device == self._profile.door.scanner:
+                if event.device == self._profile.door.scanner and not self._reader_desk.scanned(event):
                     self.desk.scanned(event)
             case InputChanged():
                 self._input_changed(event)
@@ -197,31 +230,37 @@ class Station:
                 self._telemetry.take(event)
             case HealthChanged():
                 self._health_changed(event)
-            case CardRead() | KeysPressed():
-                self._reject(event.device, "cards and keypads open no door at this station yet")
+            case CardRead():
+                self._reader_desk.card(event)
+            case KeysPressed():
+                self._reader_desk.keys(event)
             case _:
                 assert_never(event)
 
     def _input_changed(self, event: InputChanged) -> None:
-        if event.device != self._profile.door.lock:
-            return
-        if event.input == "contact":
-            self.doorway.feed(ContactSeen(event.active))
-            self._door_known.set()
-        elif event.input == self._profile.door.face_button and event.active:
-            if self._face_desk is not None:
+        pressed = self._doorkeeper.input_changed(event)
+        if event.device == self._profile.door.lock and event.input == self._profile.door.face_button and pressed:
+            if self.desk.open_to_all():
+                self.desk.attempt(ButtonAttempt(uuid4(), event.device))
+            elif self._face_desk is not None:
                 self._face_desk.pressed()
             else:
                 detail = "faces are off at this station"
                 self.desk.attempt(FaceAttempt(uuid4(), event.device, None, Reason.FACES_OFF, detail))
+
+    def _half_shown(self, deny: Deny) -> None:
+        """A code was good, and the face of its member is asked for as well; after a face the code is for the person."""
+        if deny.reason is Reason.FACE_NEEDED and deny.member is not None and self._face_desk is not None:
+            self._face_desk.verify(deny.member)
 
     def _health_changed(self, event: HealthChanged) -> None:
         self._devices[event.device] = device_state(event)
         self._spool.record(device_health(event))
         if event.health is Health.ONLINE:
             self._alarms.clear_alarm(AlarmKind.DEVICE_OFFLINE, event.device)
-        else:
+        elif event.device != self._profile.door.lock:  # the door has an alarm of its own for its lock
             self._alarms.raise_alarm(AlarmKind.DEVICE_OFFLINE, event.device, event.detail)
+        self._doorkeeper.health_changed(event)
         self._changed()
 
     # --- parts ---
@@ -293,7 +332,18 @@ class Station:
         pusher = VideoPusher(cameras, hub.hub_url, clock) if cameras else None
         face_camera = cameras.get(profile.faces.camera or "")
         self._orders.handlers = handlers(
-            Parts(self.desk, spool, clock, profile.door.hold_s, self._sign, uploader, pusher, self._faces, face_camera)
+            Parts(
+                self.desk,
+                self._doorkeeper,
+                spool,
+                clock,
+                profile.door.hold_s,
+                self._sign,
+                uploader,
+                pusher,
+                self._faces,
+                face_camera,
+            )
         )
         self._uplink = uplink = Uplink(
             station, keys, outbox=self._outbox, orders=self._orders, spool=spool, clock=clock, reject=self._reject
@@ -301,6 +351,15 @@ class Station:
         uplink.roster = self.desk.roster
         uplink.on_roster = self._roster_changed
         uplink.on_link = self._changed
+        rules = RulesTaker(
+            station,
+            self.desk.rules,
+            spool=spool,
+            clock=clock,
+            floor_name=CLOCK_FLOOR,
+            on_rules=self._rules_changed,
+        )
+        uplink.takers["rules"] = rules.take
         if pusher is not None:
             self.supervisor.keep("video", pusher.run)
         self.supervisor.keep("outbox", self._outbox.run, ESSENTIAL)
@@ -322,10 +381,24 @@ class Station:
     def _tell(self, reason: Reason) -> None:
         if self._sign is not None:
             self._sign.tell(reason)
+        if self._voice is not None and self._profile.voice is not None:
+            sentence = SENTENCES[reason]
+            self._voice.say(sentence.zh if self._profile.voice.language == "zh" else sentence.en)
+
+    def _ways(self) -> Ways:
+        door, readers = self._profile.door, {}
+        for name in filter(None, (door.scanner, *door.readers)):
+            device = self._devices.get(name)
+            readers[name] = device.online if device is not None else None
+        if self._face_desk is not None:
+            readers["faces"] = None
+        return Ways(readers, self.desk.roster is not None, self._clock.trusted())
 
     def _say(self, sentence: str) -> None:
         if self._sign is not None:
             self._sign.say(sentence)
+        if self._voice is not None:
+            self._voice.say(sentence)
 
     def _reject(self, source: str, reason: str) -> None:
         rejected = self._rejections.note(source, reason, self._clock.monotonic())
@@ -339,6 +412,10 @@ class Station:
 
     def _roster_changed(self, roster: HeldRoster) -> None:
         self.desk.roster = roster
+        self._changed()
+
+    def _rules_changed(self, rules: HeldRules) -> None:
+        self.desk.rules = rules
         self._changed()
 
     def _changed(self) -> None:
@@ -374,8 +451,12 @@ class Station:
             agent_version=version("yizhan"),
             door=self.doorway.door.state,
             contact_open=self.doorway.door.contact_open,
+            openable=self._doorkeeper.selftest.openable,
+            unopenable=self._doorkeeper.selftest.reasons or (),
             clock_trusted=self._clock.trusted(),
             roster_version=roster.version if roster else 0,
+            rules_version=self.desk.rules.version,
+            people=self.desk.people(),
             spooled=self._spool.waiting,
             rejected=self._rejections.total,
             sign_text=self._sign.shown if self._sign else "",
@@ -453,6 +534,21 @@ def _pack(name: str, settings: Settings) -> packs.Pack:
 def _load_roster(db: Database) -> HeldRoster | None:
     rosters.prepare(db)
     return rosters.load(db)
+
+
+def _load_rules(db: Database) -> HeldRules:
+    rules_store.prepare(db)
+    return rules_store.load(db)
+
+
+def _load_memory(db: Database, policy: Policy, now: Now) -> None:
+    """What the door remembered before the restart, into the memory of `policy`."""
+    for name, failures in memory_store.load_failures(db, now).items():
+        policy.tries.put(name, failures)
+    for entry, left_at in memory_store.load_entries(db, now):
+        policy.presence.restore(entry, left_at)
+    for guest, uses, until in memory_store.load_guest_uses(db):
+        policy.guests.add(guest, until, now.utc, uses)
 
 
 def _load_ledger(db: Database) -> list[ledger.KeptGrant]:

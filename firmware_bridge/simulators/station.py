@@ -51,7 +51,11 @@ class SimulationConfig:
     # The sensor shares the door's line instead of having its own.
     sensor_on_door_line: bool = False
     framing: Framing = Framing.LINE
-    buttons: tuple[tuple[str, int], ...] = (("face", 1),)
+    # Inputs of the lock's board by name; these three names are wired to more than a finger.
+    buttons: tuple[tuple[str, int], ...] = (("face", 1), ("exit", 2), ("fire", 3), ("bolt", 4))
+    exit: str | None = "exit"
+    fire: str | None = "fire"
+    bolt: str | None = "bolt"
     sign_address: int = 1
     sign_width: int = 128
     sign_height: int = 16
@@ -70,6 +74,7 @@ class StationState:
     door_open: bool
     contact_open: bool
     jammed: bool
+    fire: bool
     buttons: dict[str, bool]
     sign_pages: tuple[SignPage, ...]
     temperature_c: float | None
@@ -115,6 +120,7 @@ class SimulatedStation:
     async def __aenter__(self) -> Self:
         for pty in self._ptys.values():
             pty.open()
+        self._door_moved()
         return self
 
     async def __aexit__(
@@ -171,8 +177,15 @@ class SimulatedStation:
         self._changed()
 
     def press(self, button: str) -> None:
-        """Press a button for `press_s`. Raises KeyError for a button that is not there."""
+        """Press a button for `press_s`; whoever presses the one inside then pushes the door.
+
+        Raises KeyError for a button that is not there.
+        """
+        if button in (self.config.fire, self.config.bolt):
+            raise KeyError(button)
         index = self._button_inputs[button]
+        if button == self.config.exit:
+            self.door.push()
         self.board.inputs[index] = True
         earlier = self._held.pop(button, None)
         if earlier is not None:
@@ -207,6 +220,11 @@ class SimulatedStation:
     def jam(self, jammed: bool) -> None:
         """A bolt that does not move."""
         self.door.jammed = jammed
+        self._changed()
+
+    def set_fire(self, active: bool) -> None:
+        """The fire panel's contact. Raises KeyError where none is wired."""
+        self.board.inputs[self._button_inputs[self.config.fire or ""]] = active
         self._changed()
 
     def hold_door(self, held: bool) -> None:
@@ -259,6 +277,7 @@ class SimulatedStation:
             door_open=self.door.is_open,
             contact_open=self.board.inputs[CONTACT_INPUT],
             jammed=self.door.jammed,
+            fire=self.config.fire is not None and self.board.inputs[self._button_inputs[self.config.fire]],
             buttons={name: self.board.inputs[index] for name, index in self._button_inputs.items()},
             sign_pages=self.sign.pages,
             temperature_c=self.sensor.temperature_c,
@@ -285,6 +304,8 @@ class SimulatedStation:
 
     def _door_moved(self) -> None:
         self.board.inputs[CONTACT_INPUT] = self.door.is_open
+        if self.config.bolt is not None:
+            self.board.inputs[self._button_inputs[self.config.bolt]] = not self.door.bolt_drawn
         self._changed()
 
     def _changed(self) -> None:

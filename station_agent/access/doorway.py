@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import assert_never
 from uuid import UUID
 
-from firmware_bridge.capabilities import DeviceError, Lock
+from firmware_bridge.capabilities import DeviceError, Lock, LockStatus
 from station_agent.access import door as machine
 from station_agent.access import ledger
 from station_agent.access.door import Door, DoorSettings, Pass
@@ -81,6 +81,8 @@ class Doorway:
         self._securing: asyncio.Task[None] | None = None
         self._admissions: dict[UUID, Admission] = {}
         self.releases = 0
+        self.moved_s = clock.monotonic()
+        """When the door last changed, or was asked to."""
 
     @property
     def name(self) -> str:
@@ -102,8 +104,10 @@ class Doorway:
         self._feed(given, None)
 
     def _feed(self, given: machine.Input, behind_release: Callable[[], None] | None) -> None:
-        before = self.door
-        self.door, effects = machine.step(before, given, self._settings, self._clock.monotonic())
+        before, now = self.door, self._clock.monotonic()
+        self.door, effects = machine.step(before, given, self._settings, now)
+        if effects or before.state is not self.door.state:
+            self.moved_s = now
         later: list[machine.Effect] = [effect for effect in effects if not isinstance(effect, machine.Release)]
         for effect in effects:
             if isinstance(effect, machine.Release):
@@ -113,6 +117,10 @@ class Doorway:
         if later or before.state is not self.door.state or before.contact_open is not self.door.contact_open:
             asyncio.get_running_loop().call_soon(self._follow, before, self.door, later)
         self._arm()
+
+    async def look(self) -> LockStatus:
+        """What the lock says now; None of it where it does not answer."""
+        return await self._lock.status()
 
     async def watch(self) -> None:
         """Read the relay now, regularly, and after each time it should have secured."""

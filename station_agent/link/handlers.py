@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from firmware_bridge.capabilities import DeviceError
 from station_agent.access.decide import RemoteAttempt
 from station_agent.access.desk import Desk
+from station_agent.access.doorkeeper import Doorkeeper
 from station_agent.clock import Clock
 from station_agent.faces.service import EnrolRefused, FaceService, Guidance
 from station_agent.faces.templates import TemplatesUnusable
@@ -18,7 +19,7 @@ from station_agent.video.camera import Camera
 from station_agent.video.errors import CameraUnknown, LiveRefused, VideoError
 from station_agent.video.picture import PictureUploader
 from station_agent.video.push import VideoPusher
-from station_agent.wire.commands import CameraPicture, Command, FaceEnrol, FaceErase, SignText, VideoPush
+from station_agent.wire.commands import CameraPicture, Command, DoorService, FaceEnrol, FaceErase, SignText, VideoPush
 from station_agent.wire.events import CommandProgress, FaceEnrolled, FaceErased
 from station_agent.wire.kinds import CommandKind, CommandStatus
 
@@ -34,6 +35,7 @@ class Parts:
     """What a station has; None for what it has not."""
 
     desk: Desk
+    doorkeeper: Doorkeeper
     spool: Spool
     clock: Clock
     hold_s: float
@@ -46,7 +48,10 @@ class Parts:
 
 def handlers(parts: Parts) -> dict[CommandKind, Handler]:
     """Only what this station can do; other orders are refused by the inbox."""
-    known: dict[CommandKind, Handler] = {CommandKind.DOOR_OPEN: lambda command: _open_door(command, parts)}
+    known: dict[CommandKind, Handler] = {
+        CommandKind.DOOR_OPEN: lambda command: _open_door(command, parts),
+        CommandKind.DOOR_SERVICE: lambda command: _set_service(command, parts.doorkeeper),
+    }
     if parts.sign is not None:
         sign = parts.sign
         known[CommandKind.SIGN_TEXT] = lambda command: _show_text(command, sign)
@@ -79,6 +84,12 @@ async def _open_door(command: Command, parts: Parts) -> Done:
         detail = f"released, but nobody opened the door within {parts.hold_s:g} s"
         raise OrderFailed(detail, {"released_at": released_at})
     return Done("the door was opened", {"released_at": released_at, "opened_at": parts.clock.now().isoformat()})
+
+
+async def _set_service(command: Command, doorkeeper: Doorkeeper) -> Done:
+    assert isinstance(command.order, DoorService)
+    doorkeeper.set_service(command.order.in_service, command.actor, command.reason)
+    return Done("the door is in service" if command.order.in_service else "the door is out of service")
 
 
 async def _show_text(command: Command, sign: SignService) -> Done:

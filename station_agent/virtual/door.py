@@ -81,6 +81,9 @@ class VirtualDoor:
         return {
             "station": {"id": self._id, "name": self._name},
             "lock_released": seen.lock_released,
+            "fire": seen.fire,
+            "exit_button": config.exit,
+            "fire_input": config.fire is not None,
             "bolt": _bolt(seen),
             "door_open": seen.door_open,
             "contact_open": seen.contact_open,
@@ -151,6 +154,13 @@ class VirtualDoor:
                 self._simulation.close_door()
             case "force":
                 self._simulation.force_door()
+
+    def fire(self, active: bool) -> None:
+        """The fire panel's contact closes, or opens again."""
+        try:
+            self._simulation.set_fire(active)
+        except KeyError as error:
+            raise NotPossible("this door has no fire input") from error
 
     def jam(self, jammed: bool) -> None:
         """The bolt freezes, or thaws."""

@@ -53,6 +53,10 @@ class _Move(_Given):
     action: Literal["push", "close", "force"]
 
 
+class _Fire(_Given):
+    active: bool
+
+
 class _Jam(_Given):
     jammed: bool
 
@@ -89,6 +93,7 @@ class DoorPage:
                 Route("/api/face-picture", self.face_picture, methods=post),
                 Route("/api/press", self.press, methods=post),
                 Route("/api/door", self.move, methods=post),
+                Route("/api/fire", self.fire, methods=post),
                 Route("/api/jam", self.jam, methods=post),
                 Route("/api/climate", self.climate, methods=post),
                 Route("/{path:path}", self.page),
@@ -156,6 +161,10 @@ class DoorPage:
     async def move(self, request: Request) -> Response:
         self._door.move((await _given(request, _Move)).action)
         return JSONResponse({"moved": True})
+
+    async def fire(self, request: Request) -> Response:
+        self._door.fire((await _given(request, _Fire)).active)
+        return JSONResponse({"set": True})
 
     async def jam(self, request: Request) -> Response:
         self._door.jam((await _given(request, _Jam)).jammed)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from firmware_bridge.codecs.scanner import Framing
 from firmware_bridge.simulators.station import CONTACT_INPUT, LOCK_RELAY, SimulationConfig
+from station_agent.access.inputs import named_inputs
 from station_agent.wire.profile import DeviceRow, StationProfile
 
 
@@ -47,11 +48,24 @@ def wiring(profile: StationProfile) -> Wiring:
         sensor_on_door_line=sensor.line == lock.line,
         framing=Framing(scanner.options.get("framing", Framing.LINE)),
         buttons=tuple(lock.options.get("buttons", {}).items()),
+        exit=_wired(profile, "egress"),
+        fire=_wired(profile, "fire"),
+        bolt=_wired(profile, "bolt_contact"),
         sign_address=_address(sign),
         sign_width=sign.options["width"],
         sign_height=sign.options["height"],
     )
     return Wiring(config, lines)
+
+
+def _wired(profile: StationProfile, field: str) -> str | None:
+    """The lock's input that the profile's [door] names in `field`."""
+    name = named_inputs(profile.door).get(field)
+    if name is None:
+        return None
+    if name.device != profile.door.lock or name.inverted:
+        raise NotSimulated(f"door.{field}: the simulators have it at the lock, active when closed")
+    return name.input
 
 
 def _only(profile: StationProfile, driver: str) -> DeviceRow:

@@ -84,6 +84,8 @@ class StationState(Wire):
     agent_version: str = ""
     door: str = ""  # DoorState, or "" in the will
     contact_open: bool | None = None
+    openable: bool | None = None  # whether a member could be let in now; None before the first check
+    unopenable: tuple[str, ...] = ()  # why not
     clock_trusted: bool = False
     roster_version: int = 0
     rules_version: int = 0

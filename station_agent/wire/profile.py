@@ -48,15 +48,41 @@ class DeviceRow(Wire):
     options: dict[str, Any] = Field(default_factory=dict)
 
 
+InputText = Annotated[str, Field(pattern=r"^!?([a-z0-9][a-z0-9_-]{0,47}\.)?[a-z0-9][a-z0-9_-]{0,47}$")]
+"""A binary input: "input" of the lock, or "device.input"; "!" before it: active while the device reads it inactive."""
+
+
 class DoorRow(Wire):
-    """`lock` is a device with the lock capability; the inputs are names of its binary inputs."""
+    """`lock` is a device with the lock capability. docs/door.md says how doors are wired and what each input means."""
 
     lock: Name
     scanner: Name | None = None
+    readers: tuple[Name, ...] = Field(default=(), max_length=4, description="devices that read cards and keys")
     code_camera: Name | None = Field(default=None, description="a camera whose picture is read for codes as well")
     face_button: Name | None = None
     hold_s: float = Field(default=5.0, ge=1, le=30, description="released for at most this long")
     held_open_after_s: float = Field(default=60.0, ge=5, le=3600)
+    warn_before_s: float = Field(default=15.0, ge=0, le=600, description="so long before held open somebody is told")
+    settle_s: float = Field(default=0.3, ge=0, le=5, description="between the door's closing and the bolt")
+    bolt: Literal["latch", "deadbolt", "magnet"] = Field(default="latch", description="a deadbolt waits for the frame")
+    power_loss: Literal["fail_secure", "fail_safe"] = Field(
+        default="fail_secure", description="what the lock does without power"
+    )
+    contact: InputText = "contact"
+    egress: InputText | None = Field(
+        default=None, description='exit button or PIR that releases; "mechanical": a handle that is always free'
+    )
+    egress_signal: InputText | None = Field(default=None, description="switch of a mechanical handle: it moves nothing")
+    fire: InputText | None = Field(default=None, description="releases while active")
+    tamper: InputText | None = None
+    bolt_contact: InputText | None = Field(default=None, description="active while the bolt is out")
+    jammed: InputText | None = Field(default=None, description="active while the lock says that it is jammed")
+    pushed: InputText | None = Field(default=None, description="active while somebody pushes or pulls the door")
+    on_battery: InputText | None = None
+    battery_low: InputText | None = None
+    selftest_at: str | None = Field(
+        default="04:30", pattern=r"^([01]\d|2[0-3]):[0-5]\d$", description="local time of the daily self-test"
+    )
 
 
 class AccessRow(Wire):
@@ -146,6 +172,13 @@ class SignRow(Wire):
     idle_text: str = Field(default="", max_length=120)
 
 
+class VoiceRow(Wire):
+    """A program that says a sentence: its words, `{text}` where the sentence goes (at the end when it is not named)."""
+
+    command: tuple[str, ...] = Field(min_length=1, max_length=16)
+    language: Literal["zh", "en"] = "zh"
+
+
 class TelemetryRow(Wire):
     period_s: float = Field(default=60.0, ge=1, le=3600, description="readings are spooled once in this time")
     heartbeat_s: float = Field(default=20.0, ge=1, le=600)
@@ -162,4 +195,5 @@ class StationProfile(Wire):
     cameras: dict[Name, CameraRow] = Field(default_factory=dict, max_length=16)
     faces: FacesRow = FacesRow()
     sign: SignRow | None = None
+    voice: VoiceRow | None = None
     telemetry: TelemetryRow = TelemetryRow()

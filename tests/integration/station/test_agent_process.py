@@ -162,7 +162,7 @@ async def test_a_station_without_a_hub_works_alone(quiet_profile: Path, tmp_path
             assert simulation.state().releases == 0
             asked = [asked for asked, _ in conversations(parse((tmp_path / "door.cap").read_text().splitlines()).rows)]
             requests = [request for _, request in modbus.RequestParser().feed(b"".join(asked))]
-            assert modbus.Read(modbus.Function.READ_DISCRETE_INPUTS, 0, 2) in requests
+            assert modbus.Read(modbus.Function.READ_DISCRETE_INPUTS, 0, 5) in requests
         finally:
             transport.close()
             if process.returncode is None:

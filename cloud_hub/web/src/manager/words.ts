@@ -43,9 +43,22 @@ export function sentenceOf(t: TFunction, item: TimelineItem): Sentence {
     }
     case "door.changed": {
       const { state } = item.body;
-      const bad = state === "forced" || state === "jammed";
+      const bad = state === "forced" || state === "jammed" || state === "emergency";
       const tone = bad ? "bad" : state === "held_open" ? "warn" : state === "secured" ? "quiet" : "info";
       return { text: t(`event.door.${state}`), tone };
+    }
+    case "door.exited":
+      return { text: t(`event.exited.${item.body.how}`), tone: "quiet" };
+    case "door.retried":
+      return { text: t("event.retried", { pulse: item.body.pulse }), tone: "warn", detail: item.body.detail };
+    case "door.selftest": {
+      const { openable, reasons } = item.body;
+      const tone = openable ? "quiet" : "bad";
+      return { text: t(`event.selftest.${openable ? "passed" : "failed"}`), tone, detail: (reasons ?? []).join("; ") };
+    }
+    case "door.service": {
+      const { in_service, actor, reason } = item.body;
+      return { text: t(`event.service.${in_service ? "in" : "out"}`, { actor }), tone: "warn", detail: reason };
     }
     case "visit.counted": {
       const { member, credential } = item.body;

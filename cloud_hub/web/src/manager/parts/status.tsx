@@ -12,9 +12,17 @@ export function Dot({ tone, children, testId, state }: { tone: Tone; children: s
 }
 
 export const doorTone = (door: DoorState): Tone =>
-  ({ secured: "good", released: "info", open: "info", held_open: "warn", forced: "bad", jammed: "bad", unknown: "quiet" })[
-    door
-  ] as Tone;
+  ({
+    secured: "good",
+    released: "info",
+    open: "info",
+    held_open: "warn",
+    forced: "bad",
+    jammed: "bad",
+    emergency: "bad",
+    out_of_service: "warn",
+    unknown: "quiet",
+  })[door] as Tone;
 
 export const commandTone = (status: CommandStatus): Tone =>
   ({ queued: "quiet", sent: "info", accepted: "info", done: "good", refused: "warn", expired: "warn", failed: "bad" })[
