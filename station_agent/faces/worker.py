@@ -28,6 +28,9 @@ log = logging.getLogger(__name__)
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 """BLAS threads of a second core would take it from the door."""
 
+SILENT = {"ORT_DISABLE_TELEMETRY": "1"}
+"""onnxruntime from 1.29 on tells its maker about every model. We install an older one; this is for the day after."""
+
 START_TIMEOUT_S = 30.0  # imports and models take 1.6 s, on a busy small board more
 REQUEST_TIMEOUT_S = 3.0  # ten times what a frame takes
 
@@ -111,7 +114,7 @@ class FaceWorker:
                     *(sys.executable, "-m", "station_agent.faces.child", str(os.getpid()), *self._engine),
                     stdin=theirs.fileno(),
                     stdout=asyncio.subprocess.DEVNULL,
-                    env=os.environ | ONE_THREAD,
+                    env=os.environ | ONE_THREAD | SILENT,
                 )
             self.pid = process.pid
             try:
