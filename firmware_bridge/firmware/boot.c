@@ -7,6 +7,7 @@
 #include <avr/wdt.h>
 #include <stdbool.h>
 #include <string.h>
+#include <util/delay.h>
 
 #include "board.h"
 #include "flash.h"
@@ -16,6 +17,8 @@
 /* Longer than the slowest single step here, the hash of one page. */
 #define LOADER_TIMEOUT WDTO_2S
 #define COPY_TRIES_MAX 3
+/* After a power cut the capacitors of the inputs charge through the pull-ups: until then the button seems pressed. */
+#define INPUTS_SETTLE_MS 20
 
 static void serve_door(void) {
     wdt_reset();
@@ -113,6 +116,8 @@ int main(void) {
     wdt_enable(LOADER_TIMEOUT);
     wdt_reset(); /* simavr 1.6 keeps the 16 ms of after a reset until then */
     PORTC |= INPUT_PINS;
+    if (cause & (_BV(PORF) | _BV(BORF)))
+        _delay_ms(INPUTS_SETTLE_MS);
     carry_on();
     /* After a power cut all is checked; after a warm reset the lock waits, and the flash is as it was. */
     if ((cause & _BV(PORF)) && !startable()) {

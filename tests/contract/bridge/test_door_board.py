@@ -50,7 +50,8 @@ def digest_of(*paths):
 @pytest.fixture(scope="session")
 def firmware_of():
     """`firmware_of((1, 0, 0))`: the directory with boot.elf, app.elf and app.bin of a version."""
-    if shutil.which("avr-gcc") is None or shutil.which("make") is None:
+    libc = Path("/usr/lib/avr/include/avr/io.h")
+    if shutil.which("avr-gcc") is None or shutil.which("make") is None or not libc.exists():
         pytest.skip("no avr-gcc here: apt install gcc-avr binutils-avr avr-libc make")
     home = CACHE / digest_of(*FIRMWARE.glob("*.[ch]"), FIRMWARE / "Makefile")
 
