@@ -3,9 +3,9 @@
  *
  *     text = "U1:" + base45(head 17 | signature 64 | certificate 100)
  *     head = ver 1 | alg 1 | kid 1 | member 8 | time 4 (Unix seconds) | nonce 2        big-endian
- *     signature: ES256 (r || s) of "yizhan-code-v1" 0 head
+ *     signature: ES256 (r || s) or Ed25519 of "yizhan-code-v1" 0 head
  *
- * The format is owned by station_agent/wire/membership_code.py; vectors.json pins this side to it.
+ * The page makes ES256 keys, which every web view has; it signs with whichever key it is given. The format is owned by station_agent/wire/membership_code.py; vectors.json pins this side to it.
  */
 import { encodeBase45 } from "./base45.ts";
 
@@ -13,6 +13,7 @@ export const PREFIX = "U1:";
 export const PERIOD_S = 15;
 const VERSION = 1;
 const ES256 = 1;
+const ED25519 = 2;
 const ECDSA = { name: "ECDSA", namedCurve: "P-256" } as const;
 const SIGNING = { name: "ECDSA", hash: "SHA-256" } as const;
 const DOMAIN = new TextEncoder().encode("yizhan-code-v1\0");
@@ -43,9 +44,9 @@ export async function kidOf(compressed: Uint8Array): Promise<number> {
   return new Uint8Array(digest)[0]!;
 }
 
-export function headOf(member: string, kid: number, unixSeconds: number, nonce: Uint8Array): Uint8Array {
+export function headOf(member: string, kid: number, unixSeconds: number, nonce: Uint8Array, alg = ES256): Uint8Array {
   const head = new Uint8Array(17);
-  head.set([VERSION, ES256, kid]);
+  head.set([VERSION, alg, kid]);
   head.set(fromHex(member), 3);
   new DataView(head.buffer).setUint32(11, unixSeconds);
   head.set(nonce, 15);
@@ -58,8 +59,9 @@ export function signedText(head: Uint8Array): Uint8Array {
 }
 
 export async function makeCode(holder: Holder, unixSeconds: number, nonce: Uint8Array): Promise<string> {
-  const head = headOf(holder.member, holder.kid, unixSeconds, nonce);
-  const signature = await crypto.subtle.sign(SIGNING, holder.privateKey, signedText(head) as BufferSource);
+  const edwards = holder.privateKey.algorithm.name === "Ed25519";
+  const head = headOf(holder.member, holder.kid, unixSeconds, nonce, edwards ? ED25519 : ES256);
+  const signature = await crypto.subtle.sign(edwards ? "Ed25519" : SIGNING, holder.privateKey, signedText(head) as BufferSource);
   return PREFIX + encodeBase45(joined(head, new Uint8Array(signature), holder.certificate ?? new Uint8Array()));
 }
 
