@@ -21,6 +21,7 @@ from firmware_bridge.drivers import DRIVERS, Capability
 from station_agent.access.input_check import check_inputs, has_contact
 from station_agent.devices import device_config, line_config
 from station_agent.faces import packs
+from station_agent.faces.liveness import Mode
 from station_agent.faces.manifest import PackRefused
 from station_agent.wire.link import HubLink
 from station_agent.wire.profile import StationProfile
@@ -37,6 +38,10 @@ PACK_UNSEEN_WARNING = (
 )
 NO_LIVENESS_WARNING = (
     "faces.pack: it has NO liveness models, so nothing tells a member from a printed photo or a screen that shows one"
+)
+LIVENESS_OFF_WARNING = "faces.liveness: off, so a printed photo of a member opens the door, or a phone that shows one"
+PASSIVE_ONLY_WARNING = (
+    "faces.liveness: passive models alone are weak for a door that nobody watches: a challenge needs a sign or a voice"
 )
 NO_SCANNER_WARNING = "door.scanner: none, so nobody can enter by membership code"
 NO_EGRESS_WARNING = (
@@ -116,6 +121,16 @@ def check_pack(checked: Checked, models: Path | None, trust: Path | None) -> Che
     return replace(checked, warnings=[*checked.warnings, *warnings])
 
 
+def liveness_mode(profile: StationProfile) -> Mode:
+    """What the profile says, or what suits the engine and what can tell a challenge."""
+    row = profile.faces
+    if row.liveness is not None:
+        return Mode(row.liveness)
+    if row.engine == "dlib":
+        return Mode.OFF
+    return Mode.CHALLENGE if profile.sign is not None or profile.voice is not None else Mode.PASSIVE
+
+
 def read_link(path: Path) -> HubLink:
     """Raises ProfileRefused."""
     try:
@@ -184,6 +199,10 @@ def _cross_checked(profile: StationProfile, profiles_dir: Path) -> list[str]:
             errors.append("door.face_button: faces are on, so name the button that asks for one")
     if profile.faces.enabled and (profile.faces.engine == "onnx") != (profile.faces.pack is not None):
         errors.append("faces.pack: the onnx engine needs a model pack, the dlib engine has none")
+    if profile.faces.engine == "dlib" and profile.faces.liveness not in (None, "off"):
+        errors.append("faces.liveness: the dlib engine has no liveness models; take onnx with a model pack")
+    if profile.faces.liveness == "challenge" and profile.sign is None and profile.voice is None:
+        errors.append("faces.liveness: a challenge must be told: name a sign or a voice, or say passive")
     if profile.faces.camera is not None and profile.faces.camera not in profile.cameras:
         errors.append(f"faces.camera: there is no camera {profile.faces.camera!r}")
     try:
@@ -217,6 +236,10 @@ def _warnings(profile: StationProfile) -> list[str]:
     warnings = []
     if profile.faces.enabled and profile.faces.engine == "dlib":
         warnings.append(DLIB_WARNING)
+    if profile.faces.enabled and liveness_mode(profile) is Mode.OFF:
+        warnings.append(LIVENESS_OFF_WARNING)
+    if profile.faces.enabled and liveness_mode(profile) is Mode.PASSIVE:
+        warnings.append(PASSIVE_ONLY_WARNING)
     if profile.door.scanner is None:
         warnings.append(NO_SCANNER_WARNING)
     lock = profile.devices.get(profile.door.lock)

@@ -27,6 +27,7 @@ from sqlite_utils import Database
 from firmware_bridge.bridge import Bridge
 from firmware_bridge.capabilities import (
     CardRead,
+    DeviceError,
     DeviceEvent,
     Health,
     HealthChanged,
@@ -45,7 +46,7 @@ from station_agent.access.decide import Policy
 from station_agent.access.desk import Desk
 from station_agent.access.doorkeeper import Doorkeeper, door_settings, load_out_of_service
 from station_agent.access.doorway import Doorway
-from station_agent.access.face_desk import FaceDesk
+from station_agent.access.face_desk import ASKED, FaceDesk
 from station_agent.access.memory import BadTries, UsedCodes
 from station_agent.access.openable import Ways
 from station_agent.access.reader_desk import ReaderDesk
@@ -58,15 +59,18 @@ from station_agent.clock import SystemClock, boot_id
 from station_agent.devices import device_health, device_state
 from station_agent.faces import packs
 from station_agent.faces.calibrate import Calibration
+from station_agent.faces.liveness import CHALLENGE_S, Movement
 from station_agent.faces.manifest import PackRefused
+from station_agent.faces.proof import TELL_S, Liveness, NotTold, nobody_asks
 from station_agent.faces.service import FaceService
 from station_agent.faces.templates import TemplateStore
 from station_agent.health import Status, StatusPipe, SystemdNotifier
+from station_agent.link.erasures import Erasures, without_faces
 from station_agent.link.handlers import Parts, handlers
 from station_agent.link.mqtt import MqttLink
 from station_agent.link.orders import Orders
 from station_agent.link.uplink import CLOCK_FLOOR, Uplink
-from station_agent.settings import NO_LIVENESS_WARNING, Settings, device_configs, line_configs
+from station_agent.settings import NO_LIVENESS_WARNING, Settings, device_configs, line_configs, liveness_mode
 from station_agent.signs.service import SignService
 from station_agent.supervisor import ESSENTIAL, Supervisor
 from station_agent.supervisor import Policy as KeepPolicy
@@ -94,6 +98,8 @@ FACES_WAIT_S = 3.0
 """How long the face engine waits for the link at the start."""
 
 SIGN_PAGES_DEFAULT = 4
+
+HEARD_S = 1.5  # for a voice to say what to do
 CLOSE_THE_DOOR = "请随手关门"
 
 QUICK = KeepPolicy(pause_s_first=0.2, pause_s_max=5.0)
@@ -125,6 +131,7 @@ class Station:
         self._telemetry = Telemetry(spool, profile.telemetry.period_s, clock, self._housekeeping)
         self._sign: SignService | None = None
         self._voice = ProgramVoice(profile.voice.command) if profile.voice is not None else None
+        self._templates = TemplateStore(settings.state_dir / "faces.sqlite", settings.key_dir / "faces.key")
         self._face_desk: FaceDesk | None = None
         self._faces: FaceService | None = None
         self._outbox: Outbox | None = None
@@ -285,17 +292,18 @@ class Station:
         except PackRefused as refused:
             log.error("faces stay off: %s", refused)
             return
-        templates = TemplateStore(self._settings.state_dir / "faces.sqlite", self._settings.key_dir / "faces.key")
         self._faces = FaceService(
-            templates,
+            self._templates,
             self._clock,
             engine=row.engine,
             pack=pack,
             people_max=row.people_max,
             on_expired=lambda member, count: self._spool.record(FaceErased(member=member, templates=count)),
             on_calibrated=self._faces_calibrated,
+            liveness=Liveness(liveness_mode(self._profile), self._clock),
+            station=self._profile.station.id,
         )
-        self._face_desk = FaceDesk(self.desk, self._faces, cameras[row.camera], self._say)
+        self._face_desk = FaceDesk(self.desk, self._faces, cameras[row.camera], self._say, self._ask)
         self.supervisor.keep("faces", self._run_faces)
 
     def _faces_calibrated(self, calibration: Calibration) -> None:
@@ -360,6 +368,8 @@ class Station:
             on_rules=self._rules_changed,
         )
         uplink.takers["rules"] = rules.take
+        erase = self._faces.erase_asked if self._faces is not None else without_faces(self._templates)
+        uplink.takers["erasures"] = Erasures(station, erase, spool, clock).take
         if pusher is not None:
             self.supervisor.keep("video", pusher.run)
         self.supervisor.keep("outbox", self._outbox.run, ESSENTIAL)
@@ -393,6 +403,21 @@ class Station:
         if self._face_desk is not None:
             readers["faces"] = None
         return Ways(readers, self.desk.roster is not None, self._clock.trusted())
+
+    async def _ask(self, movement: Movement) -> None:
+        """Tells a challenge; returns once it can be read, or heard where there is no sign. Raises NotTold."""
+        sentence = ASKED[movement]
+        if self._voice is not None and self._profile.voice is not None:
+            self._voice.say(sentence.zh if self._profile.voice.language == "zh" else sentence.en)
+        if self._sign is not None:
+            try:
+                await self._sign.ask(sentence.zh, TELL_S + CHALLENGE_S)
+            except DeviceError as error:
+                raise NotTold(str(error)) from error
+        elif self._voice is not None:
+            await self._clock.sleep(HEARD_S)
+        else:
+            await nobody_asks(movement)
 
     def _say(self, sentence: str) -> None:
         if self._sign is not None:

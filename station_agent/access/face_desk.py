@@ -10,6 +10,9 @@ from uuid import uuid4
 
 from station_agent.access.decide import FaceAttempt
 from station_agent.access.desk import Desk
+from station_agent.access.sentences import Sentence
+from station_agent.faces.liveness import Movement
+from station_agent.faces.proof import Ask, nobody_asks
 from station_agent.faces.service import FaceService, Identified
 from station_agent.video.camera import Camera
 from station_agent.video.errors import CameraSilent
@@ -19,15 +22,26 @@ log = logging.getLogger(__name__)
 
 LOOK = "请看摄像头"
 
+ASKED = {
+    Movement.TURN_LEFT: Sentence("请向左转头", "Please turn your head to the left"),
+    Movement.TURN_RIGHT: Sentence("请向右转头", "Please turn your head to the right"),
+    Movement.LOOK_UP: Sentence("请抬头", "Please look up"),
+    Movement.LOOK_DOWN: Sentence("请低头", "Please look down"),
+}
+"""What a challenge says."""
+
 
 class FaceDesk:
     """`pressed` and `verify` may come at any time; while somebody is being looked at, they change nothing."""
 
-    def __init__(self, desk: Desk, faces: FaceService, camera: Camera, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, desk: Desk, faces: FaceService, camera: Camera, say: Callable[[str], None], ask: Ask = nobody_asks
+    ) -> None:
         self._desk = desk
         self._faces = faces
         self._camera = camera
         self._say = say
+        self._ask = ask
         self._looking: asyncio.Task[None] | None = None
 
     def pressed(self) -> None:
@@ -52,7 +66,10 @@ class FaceDesk:
         id = uuid4()
         try:
             frames = self._camera.frames()
-            found = await (self._faces.identify(frames) if claimed is None else self._faces.verify(claimed, frames))
+            if claimed is None:
+                found = await self._faces.identify(frames, ask=self._ask)
+            else:
+                found = await self._faces.verify(claimed, frames, ask=self._ask)
         except CameraSilent as silent:
             attempt = FaceAttempt(id, self._camera.name, None, Reason.CAMERA_SILENT, str(silent), claimed)
         else:

@@ -69,6 +69,16 @@ class SignService:
         self._sentence, self._sentence_until = sentence, self._clock.monotonic() + SENTENCE_S
         self._changed.set()
 
+    async def ask(self, sentence: str, seconds: float) -> None:
+        """Something that the person is to do now. Returns once it stands on the sign, where it stays for `seconds`
+        from now. Raises DeviceError when the sign does not take it; a newer sentence leaves this waiting.
+        """
+        self._sentence, self._sentence_until = sentence, self._clock.monotonic() + seconds
+        shown: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiters.append((sentence, shown))
+        self._changed.set()
+        await shown
+
     async def set_text(self, text: str, seconds: int) -> None:
         """The manager's text, "" for the idle text; `seconds` 0: until the next. Returns once it is on the sign
         (or a newer one is). Raises DeviceError when the sign does not take it."""

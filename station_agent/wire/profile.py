@@ -165,6 +165,9 @@ class FacesRow(Wire):
     pack: Name | None = Field(default=None, description="an installed model pack; onnx needs one")
     camera: Name | None = None
     people_max: int | None = Field(default=None, ge=1, le=2000, description="fewer than the engine's own limit")
+    liveness: Literal["off", "passive", "challenge"] | None = Field(
+        default=None, description="by default a challenge with onnx where a sign or voice can tell it; off with dlib"
+    )
 
 
 class SignRow(Wire):
