@@ -15,7 +15,7 @@ from deploy.bootstrap.console import Console
 from deploy.bootstrap.places import Places
 
 PEERS = (
-    *("gcc", "libc6-dev", "pkg-config", "libmodbus-dev", "mbpoll"),
+    *("gcc", "libc6-dev", "make", "pkg-config", "libmodbus-dev", "mbpoll"),
     *("g++", "libsodium-dev"),
     *("gcc-avr", "binutils-avr", "avr-libc", "simavr", "libsimavr-dev", "libelf-dev", "lrzsz", "socat"),
     *("nut-server", "nut-client", "comgt", "espeak-ng"),
