@@ -31,7 +31,7 @@ SHIPPED_PROFILES = Path(__file__).resolve().parent.parent / "config" / "devices"
 DLIB_WARNING = (
     "faces.engine: dlib confuses East-Asian strangers far too often at its usual tolerance (43 to 66 % of pairs at "
     "0.6), so it runs here with distance <= 0.36, margin >= 0.10 and at most 100 people, and will turn away members "
-    "whom it should know. It is no engine for service: keep the membership code as the main way in"
+    "whom it should know. It has no liveness models either: a printed photo passes. It is no engine for service: keep the membership code as the main way in"
 )
 PACK_UNSEEN_WARNING = (
     "faces.pack: not looked at; give --models and --trust, and it is checked as the station will check it"
@@ -203,6 +203,10 @@ def _cross_checked(profile: StationProfile, profiles_dir: Path) -> list[str]:
         errors.append("faces.liveness: the dlib engine has no liveness models; take onnx with a model pack")
     if profile.faces.liveness == "challenge" and profile.sign is None and profile.voice is None:
         errors.append("faces.liveness: a challenge must be told: name a sign or a voice, or say passive")
+    if profile.door.code_camera is not None and profile.door.code_camera not in profile.cameras:
+        errors.append(f"door.code_camera: there is no camera {profile.door.code_camera!r}")
+    if profile.codes.near is not None and not _is_button(profile, profile.codes.near):
+        errors.append(f"codes.near: {profile.door.lock!r} has no input of that name in its options.buttons")
     if profile.faces.camera is not None and profile.faces.camera not in profile.cameras:
         errors.append(f"faces.camera: there is no camera {profile.faces.camera!r}")
     try:
@@ -222,6 +226,12 @@ def _has(profile: StationProfile, where: str, device: str, capability: Capabilit
     return [f"{where}: {device!r} is a {row.driver}, which is no {capability.value}"]
 
 
+def _is_button(profile: StationProfile, input: str) -> bool:
+    lock = profile.devices.get(profile.door.lock)
+    buttons = lock.options.get("buttons") if lock is not None else None
+    return isinstance(buttons, dict) and input in buttons
+
+
 def _check_button(profile: StationProfile) -> list[str]:
     button, lock = profile.door.face_button, profile.devices.get(profile.door.lock)
     if button is None or lock is None:
@@ -236,11 +246,11 @@ def _warnings(profile: StationProfile) -> list[str]:
     warnings = []
     if profile.faces.enabled and profile.faces.engine == "dlib":
         warnings.append(DLIB_WARNING)
-    if profile.faces.enabled and liveness_mode(profile) is Mode.OFF:
+    if profile.faces.enabled and profile.faces.engine == "onnx" and liveness_mode(profile) is Mode.OFF:
         warnings.append(LIVENESS_OFF_WARNING)
     if profile.faces.enabled and liveness_mode(profile) is Mode.PASSIVE:
         warnings.append(PASSIVE_ONLY_WARNING)
-    if profile.door.scanner is None:
+    if profile.door.scanner is None and profile.door.code_camera is None:
         warnings.append(NO_SCANNER_WARNING)
     lock = profile.devices.get(profile.door.lock)
     if lock is not None and profile.door.contact == "contact" and not has_contact(lock):

@@ -42,6 +42,7 @@ from firmware_bridge.secrets import SecretDirectory
 from station_agent.access import ledger, memory_store, rules_store
 from station_agent.access import roster_store as rosters
 from station_agent.access.attempts import ButtonAttempt, Deny, FaceAttempt, Now
+from station_agent.access.code_inputs import CodeInputs
 from station_agent.access.decide import Policy
 from station_agent.access.desk import Desk
 from station_agent.access.doorkeeper import Doorkeeper, door_settings, load_out_of_service
@@ -187,6 +188,9 @@ class Station:
         for name, camera in cameras.items():
             self.supervisor.keep(f"camera:{name}", camera.run)
         await self._assemble_faces(cameras)
+        self._code_inputs = CodeInputs(profile, self._settings.key_dir, cameras, self.desk, self._text_read, clock)
+        for name, watch in self._code_inputs.services:
+            self.supervisor.keep(name, watch)
         await self._assemble_link(cameras)
         self.supervisor.keep("watchdog", lambda: self._systemd.run(clock))
         self.supervisor.keep("start", self._tell_start)
@@ -215,6 +219,7 @@ class Station:
             self._uplink.taking = False
         if self._link is not None:
             self._link.publish(Up.STATE, self._will())
+        await self._code_inputs.close()
         await self._reader_desk.close()
         if self._face_desk is not None:
             await self._face_desk.close()
@@ -229,8 +234,7 @@ class Station:
         """Called on the loop, from the very callback that read the bytes."""
         match event:
             case Scan():
-                if event.device == self._profile.door.scanner and not self._reader_desk.scanned(event):
-                    self.desk.scanned(event)
+                self._code_inputs.scanned(event)
             case InputChanged():
                 self._input_changed(event)
             case Reading():
@@ -244,8 +248,14 @@ class Station:
             case _:
                 assert_never(event)
 
+    def _text_read(self, scan: Scan) -> None:
+        """Ours, a guest's, or nobody's."""
+        if not self._reader_desk.scanned(scan):
+            self.desk.scanned(scan)
+
     def _input_changed(self, event: InputChanged) -> None:
         pressed = self._doorkeeper.input_changed(event)
+        self._code_inputs.input_changed(event.device, event.input, event.active)
         if event.device == self._profile.door.lock and event.input == self._profile.door.face_button and pressed:
             if self.desk.open_to_all():
                 self.desk.attempt(ButtonAttempt(uuid4(), event.device))
