@@ -28,6 +28,7 @@ from station_agent.settings import (
 )
 from station_agent.wire.link import HubLink
 from station_agent.wire.profile import StationProfile
+from station_agent.wire.rules import Rules
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 
@@ -132,7 +133,7 @@ def virtual(
 def schema(
     out: Annotated[Path | None, typer.Option(help="Folder to write to; printed when not given")] = None,
 ) -> None:
-    """The JSON Schemas of a station profile and of the drivers' options."""
+    """The JSON Schemas of a station profile, of the drivers' options and of the rules that a hub sends."""
     for name, document in schemas().items():
         text = json.dumps(document, ensure_ascii=False, indent=2, sort_keys=True) + "\n"
         if out is None:
@@ -146,8 +147,12 @@ def schemas() -> dict[str, dict[str, Any]]:
     """Schema by file name, as they are kept in config/schema."""
     from firmware_bridge.bridge import driver_options_schema
 
-    station = {"$schema": "https://json-schema.org/draft/2020-12/schema", **StationProfile.model_json_schema()}
-    return {"station.schema.json": station, "driver-options.schema.json": driver_options_schema()}
+    dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+    return {
+        "station.schema.json": {**dialect, **StationProfile.model_json_schema()},
+        "driver-options.schema.json": driver_options_schema(),
+        "rules.schema.json": {**dialect, **Rules.model_json_schema()},
+    }
 
 
 def load(

@@ -87,7 +87,7 @@ class Policy:
 _COUNTED = frozenset({Reason.SIGNATURE_WRONG, Reason.CERTIFICATE_WRONG, Reason.KEY_UNKNOWN, Reason.CODE_REPLAYED})
 
 # A stranger before the camera may try as often as somebody at a keypad.
-_COUNTED_FACES = frozenset({Reason.FACE_UNKNOWN, Reason.FACE_AMBIGUOUS, Reason.FACE_NOT_LIVE})
+_COUNTED_FACES = frozenset({Reason.FACE_UNKNOWN, Reason.FACE_AMBIGUOUS, Reason.FACE_NOT_LIVE, Reason.CHALLENGE_MISSED})
 
 
 def decide(attempt: Attempt, roster: HeldRoster | None, policy: Policy, now: Now) -> Grant | Deny:
