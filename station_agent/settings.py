@@ -31,7 +31,8 @@ SHIPPED_PROFILES = Path(__file__).resolve().parent.parent / "config" / "devices"
 DLIB_WARNING = (
     "faces.engine: dlib confuses East-Asian strangers far too often at its usual tolerance (43 to 66 % of pairs at "
     "0.6), so it runs here with distance <= 0.36, margin >= 0.10 and at most 100 people, and will turn away members "
-    "whom it should know. It has no liveness models either: a printed photo passes. It is no engine for service: keep the membership code as the main way in"
+    "whom it should know. It has no liveness models: a printed photo passes. It is no engine for service: keep the "
+    "membership code as the main way in"
 )
 PACK_UNSEEN_WARNING = (
     "faces.pack: not looked at; give --models and --trust, and it is checked as the station will check it"

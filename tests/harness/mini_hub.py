@@ -68,6 +68,7 @@ class MiniHub:
         self.deaf = False
         self.marks: dict[tuple[str, str, str], int] = {}
         self.rows: list[tuple[str, Row]] = []
+        self.payloads: list[bytes] = []  # everything that went over the broker, in both directions
         self.states: dict[str, StationState] = {}
         self.batches = 0
         self._process: asyncio.subprocess.Process | None = None
@@ -150,6 +151,7 @@ class MiniHub:
     # --- what comes up ---
 
     async def _heard(self, message: Any) -> None:
+        self.payloads.append(message.data)
         found = station_of(message.subject)
         if found is None or self.deaf:
             return
@@ -207,6 +209,7 @@ class MiniHub:
     # --- what goes down ---
 
     async def publish(self, station: str, leaf: Down, payload: bytes) -> None:
+        self.payloads.append(payload)
         if self._client is not None:
             await self._client.publish(subject(down(station, leaf)), payload)
             await self._client.flush()
