@@ -24,8 +24,9 @@ from firmware_bridge.entities import Agreement, Entity, Node, Value, farewell
 from firmware_bridge.exchange import LineLost
 from firmware_bridge.secrets import SecretError
 from firmware_bridge.session import SessionContext
-from firmware_bridge.sessions.mqtt_client import Account, MqttConnection, tls_context
+from firmware_bridge.sessions.mqtt_client import Account, MqttConnection
 from firmware_bridge.sessions.mqtt_node import DiscoveredNode
+from firmware_bridge.sessions.paho_loop import tls_context
 from firmware_bridge.sessions.reconnect import is_this_machine, keep_connected
 
 log = logging.getLogger(__name__)
@@ -215,7 +216,7 @@ class MqttSession:
         context: ssl.SSLContext | None = None
         if self._tls:
             try:
-                context = tls_context(self._secret(agreement.value("ca")))
+                context = tls_context(cadata=self._secret(agreement.value("ca")))
             except ssl.SSLError as error:
                 raise ValueError(f"the broker's `ca` is no certificate: {error}") from None
         endpoint = self._endpoint

@@ -14,9 +14,6 @@ import ipaddress
 import logging
 import random
 import secrets
-import socket
-import ssl
-import threading
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Protocol
@@ -25,7 +22,7 @@ import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 from paho.mqtt.reasoncodes import ReasonCode
 
-from firmware_bridge.sessions.mqtt_client import ClosingSocket
+from firmware_bridge.sessions.paho_loop import LoopedClient, tls_context
 from station_agent.clock import Clock
 from station_agent.wire import topics
 from station_agent.wire.link import BrokerLink
@@ -44,8 +41,6 @@ BACK_OFF_S_MAX = 60.0
 
 HEALTHY_S = 30.0
 """A connection that lived this long was a good one: the next pause is short again."""
-
-MISC_S = 1.0
 
 IN_FLIGHT_MAX = 20
 PENDING_MAX = 200
@@ -138,10 +133,7 @@ class MqttLink:
         )
         client.username_pw_set(self._link.username, self._link.password.get_secret_value())
         if self._link.ca_file is not None:
-            context = ssl.create_default_context(cafile=str(self._link.ca_file))
-            context.minimum_version = ssl.TLSVersion.TLSv1_2
-            context.sslsocket_class = ClosingSocket
-            client.tls_set_context(context)
+            client.tls_set_context(tls_context(cafile=str(self._link.ca_file)))
         client.connect_timeout = CONNECT_TIMEOUT_S
         client.max_inflight_messages_set(IN_FLIGHT_MAX)
         client.max_queued_messages_set(PENDING_MAX)
@@ -172,156 +164,65 @@ class _Connection:
     def __init__(self, owner: MqttLink, listener: Listener) -> None:
         self._owner = owner
         self._listener = listener
-        self._loop = asyncio.get_running_loop()
-        self._lost: asyncio.Future[str] = self._loop.create_future()
-        self._connack: asyncio.Future[None] = self._loop.create_future()
-        self._suback: asyncio.Future[None] = self._loop.create_future()
-        self._socket: socket.socket | None = None
+        loop = asyncio.get_running_loop()
+        self._connack: asyncio.Future[None] = loop.create_future()
+        self._suback: asyncio.Future[None] = loop.create_future()
+        self._client = owner.new_client()
+        self._wire = LoopedClient(self._client)
 
     async def live(self) -> str:
         """Returns why it ended; never raises what a network can do."""
-        client = self._owner.new_client()
+        client = self._client
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_subscribe = self._on_subscribe
         client.on_message = self._on_message
         try:
-            await self._connect(client)
+            await self._wire.connect(lambda: self._owner.connect(client), thread="connect to the hub")
         except (OSError, ValueError) as error:
             return f"cannot connect: {error}"
         told = False
         try:
-            self._attach(client)
-            why = await self._open(client)
+            self._wire.attach()
+            why = await self._open()
             if why is not None:
                 return why
             self._owner.opened(client)
             told = True
             self._listener.link_up()
-            return await self._until_lost(client)
+            return await self._wire.until_lost()
         finally:
             self._owner.closed()
-            self._detach()
-            client.disconnect()
-            # paho closes its socket when DISCONNECT is written; nobody writes any more, so do it here.
-            client.loop_write()
-            left: Any = client.socket()
-            if left is not None:
-                self._loop.remove_writer(left)
-                left.close()
+            self._wire.close()
             if told:
                 self._listener.link_down("lost")
 
-    async def _connect(self, client: paho.Client) -> None:
-        """In a thread that nobody has to wait for: a name server that is silent must not hold up a shutdown."""
-        connected: asyncio.Future[None] = self._loop.create_future()
-
-        def settle(error: Exception | None) -> None:
-            if connected.cancelled():
-                left: Any = client.socket()
-                if left is not None:
-                    left.close()
-            elif error is None:
-                connected.set_result(None)
-            else:
-                connected.set_exception(error)
-
-        def work() -> None:
-            outcome: Exception | None = None
-            try:
-                self._owner.connect(client)
-            except Exception as error:  # the boundary of the thread
-                outcome = error
-            with suppress(RuntimeError):  # the loop is gone, and the process with it
-                self._loop.call_soon_threadsafe(settle, outcome)
-
-        threading.Thread(target=work, name="connect to the hub", daemon=True).start()
-        await connected
-
-    async def _open(self, client: paho.Client) -> str | None:
-        why = await self._answered(self._connack)
+    async def _open(self) -> str | None:
+        why = await self._wire.answered(self._connack, ANSWER_S)
         if why is None:
             # One by one: the broker's rules name each topic, and a wildcard would be more than they allow.
-            client.subscribe([(topics.down(self._owner.station, leaf), 0) for leaf in Down])
-            why = await self._answered(self._suback)
+            self._client.subscribe([(topics.down(self._owner.station, leaf), 0) for leaf in Down])
+            why = await self._wire.answered(self._suback, ANSWER_S)
         return why
-
-    async def _answered(self, answer: asyncio.Future[None]) -> str | None:
-        """None once the broker has answered, otherwise why it will not."""
-        waiting: list[asyncio.Future[Any]] = [answer, self._lost]
-        await asyncio.wait(waiting, timeout=ANSWER_S, return_when=asyncio.FIRST_COMPLETED)
-        if self._lost.done():
-            return self._lost.result()
-        return None if answer.done() else f"the broker did not answer within {ANSWER_S:g} s"
-
-    async def _until_lost(self, client: paho.Client) -> str:
-        while not self._lost.done():
-            client.loop_misc()
-            await asyncio.wait([self._lost], timeout=MISC_S)
-        return self._lost.result()
-
-    # --- paho's socket on our loop ---
-
-    def _attach(self, client: paho.Client) -> None:
-        found: Any = client.socket()
-        self._socket = found
-        if found is None:
-            self._end("closed at once")
-            return
-        found.setblocking(False)
-        if not isinstance(found, ssl.SSLSocket):
-            found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        client.on_socket_close = self._on_socket_close
-        client.on_socket_register_write = self._on_want_write
-        client.on_socket_unregister_write = self._on_written
-        self._loop.add_reader(found, self._readable, client)
-        if client.want_write():
-            self._loop.add_writer(found, client.loop_write)
-
-    def _readable(self, client: paho.Client) -> None:
-        client.loop_read()
-        # TLS may hold decrypted bytes that select() knows nothing of.
-        while isinstance(self._socket, ssl.SSLSocket) and self._socket.pending():
-            client.loop_read()
-
-    def _on_want_write(self, client: paho.Client, userdata: Any, sock: Any) -> None:
-        self._loop.add_writer(sock, client.loop_write)
-
-    def _on_written(self, client: paho.Client, userdata: Any, sock: Any) -> None:
-        self._loop.remove_writer(sock)
-
-    def _on_socket_close(self, client: paho.Client, userdata: Any, sock: Any) -> None:
-        self._detach()
-        self._end("the connection was closed")
-
-    def _detach(self) -> None:
-        if self._socket is not None and self._socket.fileno() >= 0:
-            self._loop.remove_reader(self._socket)
-            self._loop.remove_writer(self._socket)
-        self._socket = None
 
     # --- paho's callbacks; an exception in one would be lost or would break paho, so they only take note ---
 
     def _on_connect(self, client: paho.Client, userdata: Any, flags: Any, reason: ReasonCode, props: Any) -> None:
         if reason.is_failure:
-            self._end(f"the broker refuses: {reason}")
+            self._wire.end(f"the broker refuses: {reason}")
         elif not self._connack.done():
             self._connack.set_result(None)
 
     def _on_subscribe(self, client: paho.Client, userdata: Any, mid: int, reasons: list[ReasonCode], p: Any) -> None:
         if any(reason.is_failure for reason in reasons):
-            self._end("the broker does not let this station listen to its own topics")
+            self._wire.end("the broker does not let this station listen to its own topics")
         elif not self._suback.done():
             self._suback.set_result(None)
 
     def _on_disconnect(self, client: paho.Client, userdata: Any, flags: Any, reason: ReasonCode, props: Any) -> None:
-        self._end(f"disconnected: {reason}")
+        self._wire.end(f"disconnected: {reason}")
 
     def _on_message(self, client: paho.Client, userdata: Any, message: paho.MQTTMessage) -> None:
         leaf = message.topic.rpartition("/")[2]
         if leaf in set(Down) and not message.retain:
             self._listener.received(Down(leaf), bytes(message.payload))
-
-    def _end(self, why: str) -> None:
-        if not self._lost.done():
-            self._lost.set_result(why)
