@@ -518,6 +518,13 @@ class Station:
         else:
             detail = f"the clock says {self._clock.now():%Y-%m-%d %H:%M} UTC, which has passed; codes are refused"
             self._alarms.raise_alarm(AlarmKind.CLOCK_UNTRUSTED, station, detail)
+        waiting = self.desk.waiting_readers()
+        for reader in (*self._profile.devices, *self._profile.cameras):
+            if reader in waiting:
+                detail = f"too many bad tries; it takes nothing that can be guessed for {waiting[reader]:.0f} s"
+                self._alarms.raise_alarm(AlarmKind.READER_GUESSED, reader, detail)
+            else:
+                self._alarms.clear_alarm(AlarmKind.READER_GUESSED, reader)
         if self._store.failing:
             self._alarms.raise_alarm(AlarmKind.SPOOL_FILLING, station, f"the disk refuses: {self._store.failing}")
         elif self._spool.events_waiting >= EVENTS_FILLING:

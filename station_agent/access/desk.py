@@ -96,6 +96,10 @@ class Desk:
         """Whether it is so cold that the button opens."""
         return self.rules.cold_now(self._clock.now(), self._clock.trusted()) is not None
 
+    def waiting_readers(self) -> dict[str, float]:
+        """Readers and cameras that wait after too many bad tries, and for how many seconds still."""
+        return self._policy.tries.waiting(READER, self._clock.monotonic())
+
     def people(self) -> int | None:
         """Inside, as far as a door can know; None where the rules set no capacity."""
         capacity = self.rules.capacity

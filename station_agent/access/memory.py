@@ -84,6 +84,14 @@ class BadTries:
         known = self._failures.get(name)
         return max(0.0, known.locked_until - now) if known else 0.0
 
+    def waiting(self, prefix: str, now: float) -> dict[str, float]:
+        """Who waits, of those whose names begin so, without the prefix; and for how long still."""
+        return {
+            name.removeprefix(prefix): known.locked_until - now
+            for name, known in self._failures.items()
+            if name.startswith(prefix) and known.locked_until > now
+        }
+
     def failed(self, name: str, now: float, back_off: BackOff | None = None) -> Failures:
         """What is now known of it."""
         rule = back_off or BackOff(tries=self.tries_max, first_s=self.lock_out_s, max_s=max(900.0, self.lock_out_s))

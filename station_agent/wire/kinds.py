@@ -120,6 +120,7 @@ class AlarmKind(StrEnum):
     FIRE = "fire"
     POWER_LOST = "power_lost"
     BATTERY_LOW = "battery_low"
+    READER_GUESSED = "reader_guessed"  # so many bad tries that it waits
     DEVICE_OFFLINE = "device_offline"
     CLOCK_UNTRUSTED = "clock_untrusted"
     SPOOL_FILLING = "spool_filling"

@@ -129,7 +129,7 @@ class LockOut(Wire):
     guess one, and nobody shall keep members out by holding rubbish to the reader."""
 
     credential: BackOff = BackOff()
-    reader: BackOff = BackOff(tries=10)
+    reader: BackOff = BackOff(max_s=3600.0)
 
 
 class ColdOpen(Wire):

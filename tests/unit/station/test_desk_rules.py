@@ -268,7 +268,9 @@ async def test_a_reader_that_waits_still_waits_after_a_restart(bench: Bench) -> 
         Reason.READER_LOCKED_OUT,
         "too many bad tries; waits 40 s more",
     )
+    assert again.desk.waiting_readers() == {"reader": 40}
     bench.clock.pass_by(40)
+    assert again.desk.waiting_readers() == {}
     await again.walk_in(card())
     await close(again)
 

@@ -28,14 +28,14 @@ from station_agent.access.attempts import (
     RemoteAttempt,
 )
 from station_agent.access.decide import Policy, decide, typed
-from station_agent.access.memory import HALF_S, BadTries, GuestUses, Halves, UsedCodes
+from station_agent.access.memory import GUESTS_MAX, HALF_S, BadTries, GuestUses, Halves, UsedCodes
 from station_agent.access.presence import Entry
 from station_agent.access.roster import HeldRoster
 from station_agent.access.rules import HeldRules
 from station_agent.wire import membership_code as codes
 from station_agent.wire.documents import PhoneKey, RosterMember
 from station_agent.wire.kinds import Credential, Reason, Remark
-from station_agent.wire.rules import BackOff, Hashing, Rules, card_hash, typed_hash
+from station_agent.wire.rules import BackOff, Hashing, LockOut, Rules, card_hash, typed_hash
 from station_agent.wire.schedule import Day
 
 NOW = datetime(2026, 12, 1, 4, 0, tzinfo=UTC)  # Tuesday noon in Changchun
@@ -228,9 +228,10 @@ def test_uses_of_guest_codes_are_bounded_and_forgotten_only_when_the_code_is_ove
         uses.add(f"{number:016x}", NOW + timedelta(seconds=number), NOW + timedelta(seconds=number - 1000))
     assert uses.of(f"{2999:016x}") == 1
     assert len(uses._uses) <= 2048
-    for number in range(5000):
-        uses.add(f"{number:016x}", NOW + timedelta(days=9), NOW)
+    uses._uses = {f"{number:016x}": (1, NOW + timedelta(days=9)) for number in range(GUESTS_MAX)}
     assert uses.full
+    rule = replace(policy(), guests=uses)
+    assert ask(guest(), rule).reason is Reason.GUEST_CODE_USED, "what cannot be remembered is not granted"
 
 
 # --- here and now ---
@@ -490,6 +491,17 @@ def test_a_reader_waits_longer_each_time_and_forgets_after_a_quiet_time() -> Non
         tries.failed("reader:a", now + 37, rule)
     assert tries.locked_for("reader:a", now + 37) == 10
     assert tries.locked_for("reader:b", now) == 0
+
+
+@pytest.mark.parametrize(("rule", "guesses"), [(LockOut().reader, 150), (BackOff(tries=10, max_s=900), 1030)])
+def test_who_types_numbers_all_day_gets_few_of_them_looked_at(rule: BackOff, guesses: int) -> None:
+    """A try each second for 24 hours. docs/access-rules.md reckons with the first figure."""
+    tries, looked_at = BadTries(10, 60), 0
+    for second in range(86_400):
+        if tries.locked_for("reader:a", second) == 0:
+            looked_at += 1
+            tries.failed("reader:a", second, rule)
+    assert looked_at == pytest.approx(guesses, rel=0.05)
 
 
 def test_while_a_reader_waits_a_guess_is_not_looked_at_and_a_signature_is() -> None:
