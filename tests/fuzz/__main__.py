@@ -11,7 +11,7 @@ from pathlib import Path
 
 import atheris
 
-WATCHED = ["firmware_bridge"]
+WATCHED = ["firmware_bridge", "station_agent.wire"]
 BYTES_MAX = 1024
 
 
