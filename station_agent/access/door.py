@@ -235,7 +235,7 @@ def _opened(door: Door, settings: DoorSettings, now: float) -> Step:
     found = door.contact_open is None and not door.seen_closed
     exited = _exit(door, settings, now)
     settling = door.secure_at is not None  # it swung back: the same opening
-    unlocked = expected or held(door, settings) or settling
+    unlocked = expected or held(door, settings) or (settling and door.released)
     waiting: tuple[Effect, ...]
     waiting = tuple(CountVisit(entry) if expected else Lapse(entry) for entry in door.waiting)
     door = replace(
@@ -249,7 +249,7 @@ def _opened(door: Door, settings: DoorSettings, now: float) -> Step:
         again_at=None,
         renew_at=door.renew_at if held(door, settings) else None,
     )
-    if not (unlocked or found or exited):
+    if not (unlocked or found or exited or settling):
         door, effects = raised(door, AlarmKind.DOOR_FORCED, "the door opened and nobody had been let in or out")
         return replace(door, released=False), (*effects, *waiting)
     effects = waiting
@@ -258,7 +258,8 @@ def _opened(door: Door, settings: DoorSettings, now: float) -> Step:
         effects += ended
     if exited and not (settling or found) and not (expected and waiting):
         effects += (Exited(exited),)
-    if settings.bolt is Bolt.DEADBOLT and unlocked and not held(door, settings):
+    forced = AlarmKind.DOOR_FORCED in door.alarms  # and seen again
+    if settings.bolt is Bolt.DEADBOLT and unlocked and not forced and not held(door, settings):
         door, release = keep_released(door, Cause.OPEN_BOLT, now)
         effects = (release, *effects)
     return _stands_open(door, settings, now), effects
@@ -289,6 +290,7 @@ def _closed(door: Door, settings: DoorSettings, now: float) -> Step:
     if door.contact_open is False:
         return door, ()
     was_open = door.contact_open is True
+    forced = AlarmKind.DOOR_FORCED in door.alarms
     expected = door.expected_until is not None and now <= door.expected_until
     door, effects = cleared(door, AlarmKind.DOOR_FORCED, AlarmKind.DOOR_HELD_OPEN)
     door = replace(door, contact_open=False, held_at=None, warn_at=None)
@@ -301,7 +303,7 @@ def _closed(door: Door, settings: DoorSettings, now: float) -> Step:
     door = replace(door, expected_until=None)
     if not was_open:
         return replace(door, released=False, seen_closed=True), effects
-    if settings.settle_s > 0:
+    if settings.settle_s > 0 and not forced:  # what swings back after a break-in is told again
         return replace(door, secure_at=now + settings.settle_s), effects
     door, secure = _secured(door)
     return door, (*secure, *effects)

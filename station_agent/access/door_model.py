@@ -141,7 +141,7 @@ class Door:
     unopened: int = 0  # grants in a row after which nobody opened
     retries: int = 0
     seen_closed: bool = False  # was last known closed and secured, though the contact may be silent now
-    exit_until: float = 0.0  # an opening until then was asked for from inside
+    exit_until: float = float("-inf")  # an opening until then was asked for from inside
     secured_by: float = 0.0
 
     # when a Tick does something
