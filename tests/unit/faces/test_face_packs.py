@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 from station_agent.cli import app
 from station_agent.faces import packs
 from station_agent.faces.manifest import PackRefused, parse, toml
+from station_agent.settings import DLIB_WARNING, NO_LIVENESS_WARNING, PACK_UNSEEN_WARNING
 from station_agent.wire.signed import key_id
 
 DRAFT = """
@@ -293,3 +294,31 @@ def test_the_commands_make_check_install_and_list(make: Make, tmp_path: Path, ke
     code, told = run("list", *models)
     assert code == 2
     assert "embedder.onnx" in told.replace("\n", "")
+
+
+def test_check_looks_at_the_pack_that_a_profile_names(make: Make, tmp_path: Path, key: Ed25519PrivateKey) -> None:
+    demo = Path(__file__).resolve().parents[3] / "config" / "stations" / "demo-01.toml"
+    profile, trust, models = tmp_path / "stations" / "x.toml", tmp_path / "trust.pem", tmp_path / "models"
+    profile.parent.mkdir()
+    trust.write_bytes(key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+
+    def check(engine: str, *words: object) -> dict[str, list[str]]:
+        text = demo.read_text("utf-8")
+        assert 'engine = "dlib"' in text
+        profile.write_text(text.replace('engine = "dlib"', engine), "utf-8")
+        done = CliRunner().invoke(app, ["check", str(profile), "--json", *map(str, words)])
+        return dict(json.loads(done.output))
+
+    pack, where = 'engine = "onnx"\npack = "small"', ("--models", models, "--trust", trust)
+    assert check('engine = "onnx"')["errors"] == [
+        "faces.pack: the onnx engine needs a model pack, the dlib engine has none"
+    ]
+    assert check('engine = "dlib"\npack = "small"')["errors"][0].startswith("faces.pack")
+    assert PACK_UNSEEN_WARNING in check(pack)["warnings"]
+    assert "no model pack 'small'" in check(pack, *where)["errors"][0]
+    packs.add(make(), models, packs.trusted_keys(trust))
+    told = check(pack, *where)
+    assert told["errors"] == []
+    assert NO_LIVENESS_WARNING in told["warnings"]
+    assert DLIB_WARNING not in told["warnings"]
+    assert DLIB_WARNING in check('engine = "dlib"')["warnings"]
