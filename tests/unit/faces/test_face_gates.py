@@ -24,12 +24,22 @@ MakeFace = Callable[..., Face]
         ({"sharpness": 9.0}, "blurred"),
         ({"turned": 0.36}, "straight"),
         ({"turned": float("nan")}, "straight"),
+        ({"nodded": 0.29}, "look up"),
+        ({"nodded": 0.71}, "look down"),
+        ({"nodded": float("inf")}, "look down"),
+        ({"tilted": 20.1}, "upright"),
     ],
 )
 def test_a_fault_stops_enrolling_and_has_its_own_sentence(face: MakeFace, fault: dict[str, float], told: str) -> None:
     found = gates.to_enrol(Sight(face(0, 0, **fault)))
     assert isinstance(found, Unfit)
     assert told in found.sentence
+
+
+def test_what_an_engine_does_not_see_is_no_fault(face: MakeFace) -> None:
+    assert face(0, 0).nodded is None
+    assert not isinstance(gates.to_enrol(Sight(face(0, 0))), Unfit)
+    assert not isinstance(gates.to_enrol(Sight(face(0, 0, nodded=0.5, tilted=5.0))), Unfit)
 
 
 def test_looking_forgives_what_enrolling_does_not(face: MakeFace) -> None:
