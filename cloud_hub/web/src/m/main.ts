@@ -8,7 +8,7 @@
 import { Problem } from "../plain/http.ts";
 import { applyLanguage, chooseLanguage, currentLanguage } from "../plain/language.ts";
 import { makeCode, PERIOD_S, randomNonce } from "./code.ts";
-import { demoMembers, demoTicket, openWithTicket, type Person, synchronise, type Visit, visits } from "./phone.ts";
+import { demoMembers, demoTicket, eraseFace, type FaceData, faceData, openWithTicket, type Person, synchronise, type Visit, visits } from "./phone.ts";
 import { forget, type Kept, loadKept } from "./store.ts";
 import { chooseView, codeView, type CodeView, failureView, preparingView } from "./view.ts";
 import { WORDS } from "./words.ts";
@@ -85,6 +85,7 @@ async function choose(): Promise<void> {
 function showCode(kept: Kept): void {
   stopCode();
   let latest: Visit[] | null | undefined;
+  let face: FaceData | null | undefined;
   let code = "";
   let madeAt = 0;
   let timer = 0;
@@ -119,7 +120,18 @@ function showCode(kept: Kept): void {
     }
     shown?.setVisits(latest);
     shown?.setOnline(online());
+    if (!face || face.erasures.some((one) => one.receipt === null)) await readFace(faceData);
   };
+  const readFace = async (ask: () => Promise<FaceData>) => {
+    try {
+      face = await ask();
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      face ??= null;
+    }
+    shown?.setFace(face);
+  };
+  const erase = () => void readFace(eraseFace);
   const online = () => navigator.onLine && hubAnswers;
   const onNetwork = () => {
     shown?.setOnline(online());
@@ -132,10 +144,11 @@ function showCode(kept: Kept): void {
   };
 
   draw(() => {
-    shown = codeView(words(), chrome, kept, change);
+    shown = codeView(words(), chrome, kept, change, erase);
     shown.setOnline(online());
     if (code) shown.setCode(code);
     if (latest !== undefined) shown.setVisits(latest);
+    if (face !== undefined) shown.setFace(face);
     return shown.element;
   });
   timer = window.setInterval(tick, 200);

@@ -34,6 +34,13 @@ export const openWithTicket = (ticket: string) => postJson<unknown>(`${API}/phon
 export const demoMembers = () => getJson<Person[]>(`${API}/demo/members`);
 export const visits = async () => (await getJson<{ items: Visit[] }>(`${API}/phone/visits`)).items;
 
+export interface FaceData {
+  faces: { station: string; station_name: string; templates: number; consent_until: string }[];
+  erasures: { id: string; station_name: string; asked_at: string; receipt: { at: string; templates: number } | null }[];
+}
+export const faceData = () => getJson<FaceData>(`${API}/phone/face`);
+export const eraseFace = () => postJson<FaceData>(`${API}/phone/face/erase`, {});
+
 export async function demoTicket(member: string): Promise<string> {
   const { url } = await postJson<{ url: string }>(`${API}/demo/phone-ticket`, { member });
   const ticket = new URL(url, location.href).searchParams.get("t");

@@ -2,7 +2,7 @@
 import { h, svg } from "../plain/dom.ts";
 import { currentLanguage } from "../plain/language.ts";
 import { occupationName } from "../plain/occupations.ts";
-import type { Person, Visit } from "./phone.ts";
+import type { FaceData, Person, Visit } from "./phone.ts";
 import { qrPicture } from "./qr.ts";
 import type { Kept } from "./store.ts";
 import type { Words } from "./words.ts";
@@ -17,6 +17,7 @@ export interface CodeView {
   setAge: (share: number, secondsLeft: number) => void;
   setOnline: (online: boolean) => void;
   setVisits: (visits: Visit[] | null) => void;
+  setFace: (data: FaceData | null) => void;
 }
 
 const LARGE = "yizhan.large";
@@ -78,12 +79,13 @@ export function chooseView(words: Words, chrome: Chrome, people: Person[], pick:
   );
 }
 
-export function codeView(words: Words, chrome: Chrome, kept: Kept, change: () => void): CodeView {
+export function codeView(words: Words, chrome: Chrome, kept: Kept, change: () => void, erase: () => void): CodeView {
   const qr = h("div", { class: "qr-box", "data-testid": "code" });
   const arc = svg("circle", { cx: 24, cy: 24, r: 20, class: "arc", "stroke-dasharray": RING });
   const seconds = h("span", { class: "seconds" });
   const network = h("p", { class: "network", role: "status" });
   const list = h("div", { class: "visits" }, h("p", { class: "hint" }, "…"));
+  const face = h("div", { class: "visits", "data-testid": "face-data" }, h("p", { class: "hint" }, "…"));
   const notes = noteLines(words, kept).map((line) => h("p", { class: "note", role: "alert" }, line));
   const element = page(
     words,
@@ -103,6 +105,7 @@ export function codeView(words: Words, chrome: Chrome, kept: Kept, change: () =>
     ),
     h("section", { class: "card facts" }, network, h("p", { class: "hint" }, words.alsoOffline), h("p", { class: "hint" }, words.screenshot)),
     h("section", { class: "card" }, h("h2", {}, words.visits), list),
+    h("section", { class: "card" }, h("h2", {}, words.face), face),
     h("p", { class: "foot" }, h("button", { type: "button", class: "quiet", onclick: change }, words.change)),
   );
   return {
@@ -120,6 +123,7 @@ export function codeView(words: Words, chrome: Chrome, kept: Kept, change: () =>
       network.className = online ? "network on" : "network off";
     },
     setVisits: (visits) => list.replaceChildren(...visitLines(words, visits)),
+    setFace: (data) => face.replaceChildren(...faceLines(words, data, erase)),
   };
 }
 
@@ -146,6 +150,28 @@ function visitLines(words: Words, visits: Visit[] | null): HTMLElement[] {
         h("span", {}, `${by[visit.credential] ?? visit.credential} · ${momentOf(visit.at)}`),
       ),
     );
+}
+
+/** Where it is and until when, what each station answered, and the button that needs a second press. */
+function faceLines(words: Words, data: FaceData | null, erase: () => void): HTMLElement[] {
+  if (data === null) return [h("p", { class: "hint" }, words.faceOffline)];
+  const lines: HTMLElement[] = data.faces.map((one) => h("p", { class: "visit" }, words.faceAt(one.station_name, dayOf(one.consent_until))));
+  for (const one of data.erasures) {
+    const said = one.receipt ? words.erased(one.station_name, momentOf(one.receipt.at)) : words.erasing(one.station_name, momentOf(one.asked_at));
+    lines.push(h("p", { class: "visit", "data-testid": "erasure", "data-done": String(one.receipt !== null) }, said));
+  }
+  if (data.faces.length === 0) lines.unshift(h("p", { class: "hint" }, words.noFace));
+  else {
+    const button = h("button", { type: "button", class: "main", "data-testid": "erase-face", onclick: press }, words.erase);
+    let sure = false;
+    function press() {
+      if (sure) erase();
+      sure = true;
+      button.textContent = words.eraseSure;
+    }
+    lines.push(button);
+  }
+  return lines;
 }
 
 const locale = () => (currentLanguage() === "zh" ? "zh-CN" : "en-GB");

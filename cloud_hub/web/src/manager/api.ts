@@ -101,6 +101,8 @@ export const logOut = () => unwrap(hub.closeSession());
 export const sendCommand = (station: string, body: hub.NewCommand) => unwrap(hub.sendCommand({ path: { station }, body }));
 export const addMember = (body: hub.NewMember) => unwrap(hub.addMember({ body }));
 export const changeMember = (member: string, body: hub.MemberChange) => unwrap(hub.changeMember({ path: { member }, body }));
+export const faceData = (member: string) => unwrap(hub.getFaceData({ path: { member } }));
+export const eraseFace = (member: string) => unwrap(hub.eraseFace({ path: { member } }));
 export const phoneTicket = (member: string) => unwrap(hub.issuePhoneTicket({ path: { member } }));
 
 export const cameraPicture = (station: string, camera: string): Promise<Blob> =>

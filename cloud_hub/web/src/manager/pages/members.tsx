@@ -6,14 +6,15 @@ import { useDeferredValue, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { changeMember, type Member, membersQuery, stationsQuery } from "../api.ts";
 import { AddMember } from "../parts/add_member.tsx";
-import { EnrolFace, useEraseFace } from "../parts/face.tsx";
+import { EnrolFace } from "../parts/face.tsx";
+import { FaceDataDialog, useEraseFace } from "../parts/face_data.tsx";
 import { Failed, Nothing, useProblemText } from "../parts/notices.tsx";
 import { PhoneLink } from "../parts/phone_link.tsx";
 import { Dot } from "../parts/status.tsx";
 import { useMayAct } from "../session.tsx";
 import { day } from "../words.ts";
 
-type Dialog = { kind: "phone" | "face"; member: Member } | { kind: "add" } | null;
+type Dialog = { kind: "phone" | "face" | "faceData"; member: Member } | { kind: "add" } | null;
 
 export function MembersPage() {
   const { t } = useTranslation();
@@ -52,6 +53,7 @@ export function MembersPage() {
       </Card>
       {dialog?.kind === "add" && <AddMember close={close} />}
       {dialog?.kind === "phone" && <PhoneLink member={dialog.member} close={close} />}
+      {dialog?.kind === "faceData" && <FaceDataDialog member={dialog.member} mayErase={mayAct} close={close} />}
       {dialog?.kind === "face" && <EnrolFace member={dialog.member} close={close} />}
     </>
   );
@@ -106,9 +108,14 @@ function Row({ member, show }: { member: Member; show: (dialog: Dialog) => void 
                 {t("members.faceAt", { station: stationName(face.station), until: day(face.consent_until) })}
               </span>
             ))}
+        {member.face_erasures_waiting! > 0 && (
+          <span className="face-line">
+            <Dot tone="warn">{t("members.erasing", { count: member.face_erasures_waiting })}</Dot>
+          </span>
+        )}
       </td>
       <td className="actions">
-        <Actions member={member} stationName={stationName} show={show} />
+        <Actions member={member} show={show} />
       </td>
     </tr>
   );
@@ -116,11 +123,10 @@ function Row({ member, show }: { member: Member; show: (dialog: Dialog) => void 
 
 interface ActionsProps {
   member: Member;
-  stationName: (id: string) => string;
   show: (dialog: Dialog) => void;
 }
 
-function Actions({ member, stationName, show }: ActionsProps) {
+function Actions({ member, show }: ActionsProps) {
   const { t } = useTranslation();
   const mayAct = useMayAct();
   const client = useQueryClient();
@@ -144,12 +150,10 @@ function Actions({ member, stationName, show }: ActionsProps) {
       onOk: () => changing.mutateAsync(false),
     });
   if (!mayAct) return null;
-  const erase = member.faces.map((face) => ({
-    key: `erase ${face.station}`,
-    danger: true,
-    label: `${t("face.erase")} · ${stationName(face.station)}`,
-    onClick: () => eraseFace(member, face.station, stationName(face.station)),
-  }));
+  const askErase = () => {
+    show({ kind: "faceData", member }); // where each station's receipt will be seen
+    eraseFace(member);
+  };
   return (
     <>
       <Button size="small" onClick={() => show({ kind: "phone", member })} disabled={!member.active}>
@@ -160,7 +164,8 @@ function Actions({ member, stationName, show }: ActionsProps) {
         menu={{
           items: [
             { key: "enrol", label: t("face.enrol"), disabled: !member.active, onClick: () => show({ kind: "face", member }) },
-            ...erase,
+            { key: "faceData", label: t("face.data"), onClick: () => show({ kind: "faceData", member }) },
+            { key: "erase", danger: true, label: t("face.erase"), disabled: member.faces.length === 0, onClick: askErase },
             member.active
               ? { key: "suspend", danger: true, label: t("members.suspend"), onClick: suspend }
               : { key: "restore", label: t("members.restore"), onClick: () => changing.mutate(true) },

@@ -1,9 +1,9 @@
-/** Enrolling and erasing a member's face at one station: separate consent first, then the station does it. */
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { Alert, App, Button, Checkbox, Form, Modal, Select } from "antd";
+/** Enrolling a member's face at one station: separate consent first, then the station does it and says what to do next. */
+import { useMutation, useQuery } from "@tanstack/react-query";
+import { Alert, Button, Checkbox, Form, Modal, Progress, Select } from "antd";
 import dayjs from "dayjs";
 import { useTranslation } from "react-i18next";
-import { commandQuery, isFinal, type Member, sendCommand, stationsQuery } from "../api.ts";
+import { type Command, commandQuery, isFinal, type Member, sendCommand, stationsQuery } from "../api.ts";
 import { Nothing, useProblemText } from "./notices.tsx";
 
 const MONTHS = [3, 6, 12] as const;
@@ -25,6 +25,7 @@ export function EnrolFace({ member, close }: { member: Member; close: () => void
         given_at: now.toISOString(),
         purpose: t("face.purposeText"),
         expires_at: now.add(months, "month").toISOString(),
+        stations: [station],
       };
       return sendCommand(station, { order: { kind: "face.enrol", member: member.id, consent }, reason: t("face.reasonEnrol") });
     },
@@ -66,12 +67,29 @@ export function EnrolFace({ member, close }: { member: Member; close: () => void
   );
 }
 
+interface Guidance {
+  good: number;
+  wanted: number;
+  zh: string;
+  en: string;
+}
+
+/** What the station says to do next: its progress holds the counts and the sentence of the sign, its detail the English one. */
+function guidance(command: Command | undefined): Guidance | undefined {
+  const { good, wanted, next } = command?.result ?? {};
+  if (typeof good !== "number" || typeof wanted !== "number" || typeof next !== "string") return undefined;
+  return { good, wanted, zh: next, en: command!.detail.replace(/^\d+\/\d+: /, "") };
+}
+
 function Enrolling({ command: id, again }: { command: string; again: () => void }) {
-  const { t } = useTranslation();
+  const { t, i18n } = useTranslation();
   const { data: command } = useQuery(commandQuery(id));
   const settled = isFinal(command);
   const good = command?.status === "done";
-  const said = good ? t("face.done") : settled && command ? `${t(`status.${command.status}`)}: ${command.detail}` : t("face.doing");
+  const guided = guidance(command);
+  const count = t("face.count", { good: guided?.good, wanted: guided?.wanted });
+  const next = i18n.language === "zh" ? guided?.zh : guided?.en;
+  const said = good ? t("face.done") : settled && command ? `${t(`status.${command.status}`)}: ${command.detail}` : (next ?? t("face.doing"));
   return (
     <div data-testid="face-progress" data-status={command?.status}>
       <Alert
@@ -81,30 +99,7 @@ function Enrolling({ command: id, again }: { command: string; again: () => void 
         title={said}
         action={settled && !good && <Button onClick={again}>{t("common.retry")}</Button>}
       />
+      {!settled && guided && <Progress percent={(100 * guided.good) / guided.wanted} format={() => count} aria-label={count} />}
     </div>
   );
-}
-
-/** Asks, then orders the erasure; the row changes when the station's receipt arrives. */
-export function useEraseFace(): (member: Member, station: string, stationName: string) => void {
-  const { t } = useTranslation();
-  const { modal, message } = App.useApp();
-  const client = useQueryClient();
-  const text = useProblemText();
-  return (member, station, stationName) =>
-    void modal.confirm({
-      title: t("face.eraseAsk", { name: member.name, station: stationName }),
-      content: t("face.eraseSay"),
-      okText: t("face.erase"),
-      okButtonProps: { danger: true },
-      onOk: async () => {
-        try {
-          await sendCommand(station, { order: { kind: "face.erase", member: member.id }, reason: t("face.reasonErase") });
-          void message.info(t("status.sent"));
-          await client.invalidateQueries({ queryKey: ["members"] });
-        } catch (error) {
-          void message.error(text(error));
-        }
-      },
-    });
 }
