@@ -67,7 +67,7 @@ def scan(
             scouts=tuple(scout for scout in SCOUTS if scout.protocol in wanted),
             listeners=tuple(listener for listener in LISTENERS if listener.protocol in wanted),
             framings=tuple(_framing(text) for text in framing or []),
-            reach=Reach(every_address),
+            reach=Reach(every_address, _factory_units(profiles)),
             every_framing=every_framing,
         )
         ports = lines or serial_ports()
@@ -92,6 +92,10 @@ def serial_ports() -> list[str]:
     known = {path.resolve() for path in stable}
     others = [path for pattern in PORT_PATTERNS for path in sorted(Path("/dev").glob(pattern))]
     return [str(path) for path in (*stable, *(path for path in others if path.resolve() not in known))]
+
+
+def _factory_units(profiles: Path) -> frozenset[int]:
+    return frozenset(profile.factory.address for profile in all_profiles(profiles).values())
 
 
 def _framing(text: str) -> Framing:

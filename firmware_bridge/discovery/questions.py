@@ -43,9 +43,13 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """How far to look: the addresses that are usual, or every one that the protocol has."""
+    """How far to look: the addresses that are usual, or every one that the protocol has.
+
+    `modbus_units` are asked besides the usual ones: where devices of known profiles leave the factory.
+    """
 
     every_address: bool = False
+    modbus_units: frozenset[int] = frozenset()
 
 
 USUAL = Reach()

@@ -31,7 +31,8 @@ MODBUS_FRAMINGS = (
 def _modbus(reach: Reach) -> Iterator[Question]:
     """One holding register of every unit: a refusal is as good an answer as a value."""
     request = modbus.Read(modbus.Function.READ_HOLDING_REGISTERS, 0, 1)
-    for unit in MODBUS_UNITS if reach.every_address else MODBUS_UNITS_USUAL:
+    usual = sorted({*MODBUS_UNITS_USUAL, *reach.modbus_units})
+    for unit in MODBUS_UNITS if reach.every_address else usual:
         exchange: Exchange[modbus.Reply] = Exchange(
             parts=(modbus.encode_request(unit, request),), reply=partial(modbus.ReplyParser, unit, request)
         )

@@ -44,6 +44,13 @@ def test_a_modbus_search_asks_and_never_writes():
         assert isinstance(request, modbus.Read)
 
 
+def test_units_at_which_known_devices_leave_the_factory_are_asked_besides():
+    (scout,) = [scout for scout in SCOUTS if scout.protocol == "modbus"]
+    asked = [question.title for question in scout.questions(Reach(modbus_units=frozenset({2, 245})))]
+    assert asked[-1] == "Modbus unit 245"
+    assert len(asked) == 33
+
+
 async def test_a_line_that_is_not_there_is_named(tmp_path, system_clock):
     with pytest.raises(SearchError, match="cannot be opened"):
         await search_line(str(tmp_path / "none"), Plan(SCOUTS, ()), clock=system_clock, rng=random.Random(1))
