@@ -43,13 +43,13 @@ from station_agent.access import ledger, memory_store, rules_store
 from station_agent.access import roster_store as rosters
 from station_agent.access.attempts import ButtonAttempt, Deny, FaceAttempt, Now
 from station_agent.access.code_inputs import CodeInputs
-from station_agent.access.decide import Policy
 from station_agent.access.desk import Desk
 from station_agent.access.doorkeeper import Doorkeeper, door_settings, load_out_of_service
 from station_agent.access.doorway import Doorway
 from station_agent.access.face_desk import ASKED, FaceDesk
 from station_agent.access.memory import BadTries, UsedCodes
 from station_agent.access.openable import Ways
+from station_agent.access.policy import Policy
 from station_agent.access.reader_desk import ReaderDesk
 from station_agent.access.roster import HeldRoster
 from station_agent.access.rules import HeldRules

@@ -168,6 +168,7 @@ class Deny:
     person: str | None = None
     tried: tuple[str, ...] = ()
     half: Half | None = None
+    card: str | None = None  # the hash of a card that is not known
 
 
 @dataclass(frozen=True, slots=True)

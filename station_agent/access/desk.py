@@ -22,11 +22,12 @@ from sqlite_utils import Database
 from firmware_bridge.capabilities import Scan
 from station_agent.access import ledger, memory_store
 from station_agent.access.attempts import Attempt, CodeAttempt, Deny, Grant, Now
-from station_agent.access.decide import Policy, decide
+from station_agent.access.decide import decide
 from station_agent.access.door import GRACE_S, Pass
 from station_agent.access.doorway import Admission, Doorway
 from station_agent.access.ledger import KeptGrant
 from station_agent.access.memory import READER, Failures, used_until
+from station_agent.access.policy import Policy
 from station_agent.access.presence import Entry
 from station_agent.access.roster import HeldRoster
 from station_agent.access.rules import HeldRules
@@ -272,6 +273,7 @@ def _told(attempt: Attempt, verdict: Grant | Deny, outcome: Outcome, reason: Rea
         remarks=verdict.remarks if isinstance(verdict, Grant) else (),
         reader=attempt.reader[:TEXT_MAX],
         detail=detail[:TEXT_MAX],
+        card=verdict.card if isinstance(verdict, Deny) else None,
     )
 
 

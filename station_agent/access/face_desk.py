@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable
 from uuid import uuid4
 
-from station_agent.access.decide import FaceAttempt
+from station_agent.access.attempts import FaceAttempt
 from station_agent.access.desk import Desk
 from station_agent.access.sentences import Sentence
 from station_agent.faces.liveness import Movement

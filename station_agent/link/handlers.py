@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from firmware_bridge.capabilities import DeviceError
-from station_agent.access.decide import RemoteAttempt
+from station_agent.access.attempts import RemoteAttempt
 from station_agent.access.desk import Desk
 from station_agent.access.doorkeeper import Doorkeeper
 from station_agent.clock import Clock

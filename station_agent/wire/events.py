@@ -9,6 +9,7 @@ from pydantic import Field
 
 from station_agent.wire.kinds import AlarmKind, CommandStatus, Credential, DoorState, Outcome, Reason, Remark
 from station_agent.wire.model import MemberId, Name, UtcTime, Wire
+from station_agent.wire.rules import SecretHash
 
 Text = Annotated[str, Field(max_length=500)]
 
@@ -26,6 +27,7 @@ class AccessDecided(Wire):
     remarks: tuple[Remark, ...] = Field(default=(), max_length=8)
     reader: Text
     detail: Text = ""
+    card: SecretHash | None = Field(default=None, description="of a card that is not known, to be registered by it")
 
 
 class DoorChanged(Wire):

@@ -13,17 +13,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from station_agent.access.decide import (
-    CodeAttempt,
-    Deny,
-    FaceAttempt,
-    Grant,
-    Now,
-    Policy,
-    RemoteAttempt,
-    decide,
-)
+from station_agent.access.attempts import CodeAttempt, Deny, FaceAttempt, Grant, Now, RemoteAttempt
+from station_agent.access.decide import decide
 from station_agent.access.memory import USED_MAX, BadTries, UsedCodes, used_until
+from station_agent.access.policy import Policy
 from station_agent.access.roster import HeldRoster
 from station_agent.access.sentences import SENTENCES
 from station_agent.signs.render import pages

@@ -15,12 +15,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from firmware_bridge.capabilities import DeviceTimeout, LockStatus, Scan
 from station_agent.access import ledger, memory_store
-from station_agent.access.decide import CodeAttempt, Policy, RemoteAttempt
+from station_agent.access.attempts import CodeAttempt, RemoteAttempt
 from station_agent.access.desk import DENIALS_TOLD_MAX, Desk
 from station_agent.access.door import ContactSeen, DoorSettings
 from station_agent.access.doorway import Doorway
 from station_agent.access.ledger import KeptGrant
 from station_agent.access.memory import BadTries, UsedCodes
+from station_agent.access.policy import Policy
 from station_agent.access.roster import HeldRoster
 from station_agent.alarms.board import AlarmBoard
 from station_agent.telemetry.spool import Spool

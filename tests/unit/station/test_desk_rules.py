@@ -15,12 +15,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from firmware_bridge.capabilities import CardRead, DeviceTimeout, Indication, KeysPressed, LockStatus, Scan
 from station_agent.access import ledger, memory_store, rules_store
 from station_agent.access.attempts import CardAttempt, FaceAttempt, GuestAttempt, RemoteAttempt
-from station_agent.access.decide import Policy
 from station_agent.access.desk import Desk
 from station_agent.access.door import ContactSeen, DoorSettings
 from station_agent.access.doorway import Doorway
 from station_agent.access.keypad import KEY_S, Keypad
 from station_agent.access.memory import BadTries, UsedCodes
+from station_agent.access.policy import Policy
 from station_agent.access.reader_desk import SHOWN_S, WAITING_MAX, ReaderDesk
 from station_agent.access.roster import HeldRoster
 from station_agent.access.rules import NO_RULES, HeldRules

@@ -27,8 +27,9 @@ from station_agent.access.attempts import (
     PinAttempt,
     RemoteAttempt,
 )
-from station_agent.access.decide import Policy, decide, typed
+from station_agent.access.decide import decide, typed
 from station_agent.access.memory import GUESTS_MAX, HALF_S, BadTries, GuestUses, Halves, UsedCodes
+from station_agent.access.policy import Policy
 from station_agent.access.presence import Entry
 from station_agent.access.roster import HeldRoster
 from station_agent.access.rules import HeldRules
