@@ -27,7 +27,7 @@ from cloud_hub.supervisor import Transient
 from station_agent.wire.topics import Down, Up, down, subject, up
 
 HUB_USER = "hub"
-PAYLOAD_MAX = 8 * 1024 * 1024  # a roster of ~30,000 members; nats-server warns above this
+PAYLOAD_MAX = 8 * 1024 * 1024  # a roster of 50,000 members is 3 MB, packed; nats-server warns above this
 STORE_MAX = 1024 * 1024 * 1024
 MEMORY_MAX = 320 * 1024 * 1024  # the stream of what comes in (ingest/consumer.py), and MQTT sessions
 _START_TIMEOUT_S = 10.0

@@ -6,8 +6,6 @@ trusting one that is too old. It is pushed when it changes, and whenever a stati
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import hashlib
 import logging
 from collections.abc import Callable
@@ -17,6 +15,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from cloud_hub.clock import Clock
+from cloud_hub.documents import Courier
 from cloud_hub.downlink import Downlink
 from cloud_hub.keys import Keys
 from cloud_hub.storage.bulk import upsert
@@ -24,8 +23,7 @@ from cloud_hub.storage.database import Database
 from cloud_hub.storage.schema import members, phone_keys, rosters, stations
 from station_agent.wire.documents import Algorithm, IssuerKey, PhoneKey, RevokedKey, Roster, RosterMember
 from station_agent.wire.membership_code import public_sha256
-from station_agent.wire.signed import sign
-from station_agent.wire.topics import Down
+from station_agent.wire.signed import packed, sign
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +33,6 @@ ROSTER_REVOKED_MAX = 5000
 RENEWED_AFTER = timedelta(days=1)
 _LOOK_EVERY_S = 600.0
 _ISSUERS_LOOK_EVERY_S = 5.0  # an issuer key that was stolen is withdrawn on the command line, beside this process
-_PUSH_AGAIN_S = 1.0  # time for a station to apply what it was sent, before it is sent again
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,51 +83,34 @@ class RosterService:
         self._database = database
         self._clock = clock
         self._keys = keys
-        self._downlink = downlink
-        self._online = online
-        self._versions: dict[str, int] = {}
-        self._due_s: dict[str, float] = {}  # station -> when to push, for those that are behind
-        self._pushed_s: dict[str, float] = {}
+        self._courier = Courier(clock, downlink, online, self._signed)
         self._stale = True
         self._renewed_s = 0.0
         self._issuers_seen = keys.issuers.stamp
-        self._wake = asyncio.Event()
 
     def changed(self) -> None:
         """Members, keys or stations changed."""
         self._stale = True
-        self._wake.set()
+        self._courier.wake()
 
     def reported(self, station: str, version: int) -> None:
         """A station told which roster it runs."""
-        wanted = self._versions.get(station)
-        if wanted is None or version >= wanted:
-            self._due_s.pop(station, None)
-            return
-        now_s = self._clock.monotonic()
-        self._due_s.setdefault(station, max(now_s, self._pushed_s.get(station, now_s) + _PUSH_AGAIN_S))
-        self._wake.set()
+        self._courier.reported(station, version)
 
     async def run(self) -> None:
         while True:
-            self._wake.clear()
+            self._courier.begin()
             if self._issuers_seen != self._keys.issuers.stamp:
                 self._issuers_seen = self._keys.issuers.stamp
                 self._stale = True
             if self._stale:
                 self._stale = False
                 await self._renew()
-            now_s = self._clock.monotonic()
-            for station in sorted(name for name, due_s in self._due_s.items() if due_s <= now_s):
-                del self._due_s[station]
-                await self._push(station)
-            if now_s - self._renewed_s > _LOOK_EVERY_S:
+            await self._courier.push_due()
+            if self._clock.monotonic() - self._renewed_s > _LOOK_EVERY_S:
                 self._stale = True
                 continue
-            next_s = min([now_s + _ISSUERS_LOOK_EVERY_S, *self._due_s.values()])
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(max(next_s - now_s, 0.0)):
-                    await self._wake.wait()
+            await self._courier.wait(_ISSUERS_LOOK_EVERY_S)
 
     async def _renew(self) -> None:
         now = self._clock.now()
@@ -150,12 +130,9 @@ class RosterService:
 
         versions = await self._database.write(renew)
         self._renewed_s = self._clock.monotonic()
-        for name, version in versions.items():
-            if self._versions.get(name) != version:
-                self._due_s[name] = self._renewed_s
-        self._versions = versions
+        self._courier.newest(versions)
 
-    async def _push(self, station: str) -> None:
+    async def _signed(self, station: str) -> bytes | None:
         def build(connection: sa.Connection) -> bytes | None:
             row = connection.execute(rosters.select().where(rosters.c.station == station)).one()
             says = contents(connection, self._keys, self._clock.now())
@@ -169,10 +146,9 @@ class RosterService:
                 members=says.members,
                 revoked=says.revoked,
             )
-            return sign("document", roster.model_dump_json(), self._keys.hub)
+            return packed(sign("document", roster.model_dump_json(), self._keys.hub))
 
         payload = await self._database.read(build)
         if payload is None:
             self.changed()
-        elif await self._downlink.send(station, Down.DOCUMENT, payload) and self._online(station):
-            self._pushed_s[station] = self._clock.monotonic()
+        return payload

@@ -6,14 +6,16 @@ version held: an old one that somebody replays changes nothing.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pydantic import ValidationError
 
-from station_agent.wire.documents import IssuerKey, Roster, RosterMember
+from station_agent.access.members import Members, split
+from station_agent.wire.documents import MEMBERS_MAX, IssuerKey, Roster, RosterMember
 from station_agent.wire.signed import open_signed
 
 
@@ -41,28 +43,31 @@ class HeldRoster:
             version=roster.version,
             issued_at=roster.issued_at,
             issuers={issuer.kid: issuer for issuer in roster.issuers},
-            members={member.id: member for member in roster.members},
+            members=Members.of(roster.members),
             revoked=frozenset(key.sha256 for key in roster.revoked),
         )
 
 
-def read_signed(payload: bytes, keys: Mapping[str, Ed25519PublicKey], station: str, held: int) -> Roster:
+def read_signed(payload: bytes, keys: Mapping[str, Ed25519PublicKey], station: str, held: int) -> HeldRoster:
     """A roster that may be applied over version `held` (0: none). Raises Forged, RosterRefused, RosterHeld."""
     return read(open_signed("document", payload, keys), station, held)
 
 
-def read(body: str, station: str, held: int) -> Roster:
-    """As read_signed(), of a body whose signature was checked."""
+def read(body: str, station: str, held: int) -> HeldRoster:
+    """As read_signed(), of a body whose signature was checked. Lets other threads have their turns."""
     try:
-        roster = Roster.model_validate_json(body)
+        rest, members = split(body, MEMBERS_MAX)
+        roster = Roster.model_validate_json(json.dumps({**rest, "members": []}))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         raise RosterRefused(f"no roster: {where}: {first['msg']}") from error
+    except (ValueError, RecursionError) as error:
+        raise RosterRefused(f"no roster: {error}"[:200]) from error
     if roster.station != station:
         raise RosterRefused(f"a roster of station {roster.station}")
     if roster.version < held:
         raise RosterRefused(f"roster version {roster.version}, version {held} is held")
     if roster.version == held:
         raise RosterHeld(f"roster version {held} came again")
-    return roster
+    return replace(HeldRoster.of(roster), members=members)

@@ -11,8 +11,9 @@ from datetime import datetime
 from pydantic import TypeAdapter
 from sqlite_utils import Database
 
+from station_agent.access.members import Members
 from station_agent.access.roster import HeldRoster
-from station_agent.wire.documents import IssuerKey, PhoneKey, Roster, RosterMember
+from station_agent.wire.documents import IssuerKey, PhoneKey
 from station_agent.wire.rules import MEMBER_ROLE
 
 _KEYS = TypeAdapter(tuple[PhoneKey, ...])
@@ -34,7 +35,7 @@ def prepare(db: Database) -> None:
             db.conn.execute(f"ALTER TABLE {table} ADD COLUMN {column}")
 
 
-def keep(db: Database, roster: Roster) -> None:
+def keep(db: Database, roster: HeldRoster) -> None:
     """Within a store job: replace what is held."""
     db.conn.execute("DELETE FROM roster")
     db.conn.execute("DELETE FROM roster_members")
@@ -43,8 +44,8 @@ def keep(db: Database, roster: Roster) -> None:
         (
             roster.version,
             roster.issued_at.isoformat(),
-            _ISSUERS.dump_json(roster.issuers).decode(),
-            " ".join(key.sha256 for key in roster.revoked),
+            _ISSUERS.dump_json(tuple(roster.issuers.values())).decode(),
+            " ".join(sorted(roster.revoked)),
         ),
     )
     db.conn.executemany(
@@ -57,7 +58,7 @@ def keep(db: Database, roster: Roster) -> None:
                 _KEYS.dump_json(member.keys).decode(),
                 member.role,
             )
-            for member in roster.members
+            for member in roster.members.values()
         ),
     )
 
@@ -68,14 +69,12 @@ def load(db: Database) -> HeldRoster | None:
     if head is None:
         return None
     version, issued_at, issuers, revoked = head
+    # What stands there was checked when it was written: the rows become JSON again, and no model is made of them.
     members = {
-        id: RosterMember(
-            id=id,
-            active=bool(active),
-            valid_until=datetime.fromisoformat(valid_until) if valid_until else None,
-            keys=_KEYS.validate_python(json.loads(keys)),
-            role=role,
-        )
+        id: (
+            f'{{"id":"{id}","active":{"true" if active else "false"},'
+            f'"valid_until":{json.dumps(valid_until)},"keys":{keys},"role":{json.dumps(role)}}}'
+        ).encode()
         for id, active, valid_until, keys, role in db.conn.execute(
             "SELECT id, active, valid_until, keys, role FROM roster_members"
         )
@@ -84,6 +83,6 @@ def load(db: Database) -> HeldRoster | None:
         version=version,
         issued_at=datetime.fromisoformat(issued_at),
         issuers={issuer.kid: issuer for issuer in _ISSUERS.validate_json(issuers)},
-        members=members,
+        members=Members(members),
         revoked=frozenset(revoked.split()),
     )

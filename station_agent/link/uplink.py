@@ -24,7 +24,7 @@ from station_agent.telemetry.store import keep_value
 from station_agent.wire.documents import DocumentRefused, kind_of
 from station_agent.wire.envelope import Eack
 from station_agent.wire.events import RosterApplied
-from station_agent.wire.signed import Forged, open_signed
+from station_agent.wire.signed import Forged, open_signed, unpacked
 from station_agent.wire.topics import Down
 
 log = logging.getLogger(__name__)
@@ -98,7 +98,7 @@ class Uplink:
         """A large roster takes longer to read than a door may wait, so that happens in a thread."""
         held = self.roster.version if self.roster else 0
         try:
-            body = await asyncio.to_thread(open_signed, "document", payload, self._keys)
+            body = await asyncio.to_thread(_opened, payload, self._keys)
             taker = self.takers.get(await asyncio.to_thread(kind_of, body))
             if taker is not None:
                 await taker(body)
@@ -119,6 +119,11 @@ class Uplink:
 
         await self._spool.commit(RosterApplied(version=roster.version, members=len(roster.members)), also=keep)
         self._clock.passed(roster.issued_at)
-        self.roster = HeldRoster.of(roster)
+        self.roster = roster
         self.on_roster(self.roster)
         log.info("roster version %d with %d members", roster.version, len(roster.members))
+
+
+def _opened(payload: bytes, keys: Mapping[str, Ed25519PublicKey]) -> str:
+    """Raises Forged."""
+    return open_signed("document", unpacked(payload), keys)

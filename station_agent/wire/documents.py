@@ -13,6 +13,8 @@ from pydantic import BaseModel, Field, ValidationError
 
 from station_agent.wire.model import HexKey, MemberId, Name, StationId, UtcTime, Wire
 
+MEMBERS_MAX = 50_000
+
 
 class Algorithm(StrEnum):
     """How a public key signs. SM2 has its number in membership_code.py and no implementation yet."""
@@ -65,7 +67,7 @@ class Roster(Wire):
     version: int = Field(ge=1)
     issued_at: UtcTime
     issuers: tuple[IssuerKey, ...] = Field(max_length=16)
-    members: tuple[RosterMember, ...] = Field(max_length=50_000)
+    members: tuple[RosterMember, ...] = Field(max_length=MEMBERS_MAX)
     revoked: tuple[RevokedKey, ...] = Field(default=(), max_length=5000)
 
 
