@@ -95,7 +95,7 @@ class RulesTaker:
 
         await self._spool.commit(RulesApplied(version=rules.version), also=job)
         self._clock.passed(rules.issued_at)
-        self._held = HeldRules.of(rules)
+        self._held = await asyncio.to_thread(HeldRules.of, rules)
         self._on_rules(self._held)
         log.info("rules version %d", rules.version)
 
