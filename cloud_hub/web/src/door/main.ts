@@ -11,7 +11,7 @@ import { type DoorPageState, follow, type Phone, phones } from "./station.ts";
 import { type Words, WORDS } from "./words.ts";
 
 const LOG_LINES = 10;
-const ALARMING: ReadonlySet<string> = new Set(["forced", "held_open", "jammed"]);
+const ALARMING: ReadonlySet<string> = new Set(["forced", "held_open", "jammed", "emergency"]);
 
 const app = document.querySelector<HTMLElement>("#app")!;
 const scene = new Scene();
@@ -67,6 +67,8 @@ function drawState(now: DoorPageState): void {
     ...fact(said.facts.releases, String(now.releases), "releases"),
     ...fact(said.sign, now.sign.text ?? "—", "sign"),
   );
+  const fire = app.querySelector("[data-testid=fire]");
+  if (fire !== null) fire.textContent = now.fire ? said.hands.fireOver : said.hands.fire;
   drawLink();
 }
 
@@ -107,7 +109,7 @@ function drawPage(): void {
         { class: "right" },
         codePanel(said, say, people),
         facePanel(said, say),
-        handsPanel(said, say),
+        handsPanel(said, say, () => state!),
         climatePanel(said, say, state.temperature_c),
       ),
     ),

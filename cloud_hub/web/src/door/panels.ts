@@ -4,11 +4,14 @@ import { Problem } from "../plain/http.ts";
 import { currentLanguage } from "../plain/language.ts";
 import { occupationName } from "../plain/occupations.ts";
 import {
+  type DoorPageState,
   moveDoor,
   type Phone,
   present,
+  pressButton,
   pressFace,
   scanPicture,
+  setFire,
   setTemperature,
   showFace,
 } from "./station.ts";
@@ -182,7 +185,8 @@ export function facePanel(words: Words, say: Say): HTMLElement {
   );
 }
 
-export function handsPanel(words: Words, say: Say): HTMLElement {
+/** What a person can do to the door itself, from outside and from inside. `state` is asked when a button is pressed. */
+export function handsPanel(words: Words, say: Say, state: () => DoorPageState): HTMLElement {
   const act = (action: "push" | "close" | "force", sentence: string) => () =>
     told(words, say, async () => {
       await moveDoor(action);
@@ -199,7 +203,29 @@ export function handsPanel(words: Words, say: Say): HTMLElement {
       button(words.hands.close, act("close", words.hands.closed), { "data-testid": "close" }),
       button(words.hands.force, act("force", words.hands.forced), { "data-testid": "force", class: "danger" }),
     ),
+    h("div", { class: "row" }, ...insidePanel(words, say, state)),
   );
+}
+
+function insidePanel(words: Words, say: Say, state: () => DoorPageState): HTMLElement[] {
+  const { exit_button, fire_input } = state();
+  const hands: HTMLElement[] = [];
+  if (exit_button !== null) {
+    const leave = async () => {
+      await pressButton(exit_button);
+      say(words.hands.exited, "info");
+    };
+    hands.push(button(words.hands.exit, () => told(words, say, leave), { "data-testid": "exit" }));
+  }
+  if (fire_input) {
+    const fire = async () => {
+      const active = !state().fire;
+      await setFire(active);
+      say(active ? words.hands.fireOn : words.hands.fireOff, active ? "bad" : "info");
+    };
+    hands.push(button(words.hands.fire, () => told(words, say, fire), { "data-testid": "fire", class: "danger" }));
+  }
+  return hands;
 }
 
 export function climatePanel(words: Words, say: Say, temperature: number): HTMLElement {

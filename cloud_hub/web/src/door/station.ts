@@ -12,6 +12,9 @@ export interface DoorPageState {
   station: { id: string; name: string };
   lock_released: boolean;
   bolt: "secured" | "moving" | "released";
+  fire: boolean;
+  fire_input: boolean;
+  exit_button: string | null;
   door_open: boolean;
   contact_open: boolean;
   door_state?: string | null;
@@ -31,7 +34,9 @@ export interface Phone {
 
 export const phones = () => getJson<Phone[]>("/api/members");
 export const present = (member: string) => postJson<unknown>("/api/present", { member });
-export const pressFace = () => postJson<unknown>("/api/press", { button: "face" });
+export const pressButton = (button: string) => postJson<unknown>("/api/press", { button });
+export const pressFace = () => pressButton("face");
+export const setFire = (active: boolean) => postJson<unknown>("/api/fire", { active });
 export const moveDoor = (action: "push" | "close" | "force") => postJson<unknown>("/api/door", { action });
 export const setTemperature = (temperature_c: number) => postJson<unknown>("/api/climate", { temperature_c });
 
