@@ -14,6 +14,7 @@ from cloud_hub.guard import Guard
 from cloud_hub.hub import Hub
 from cloud_hub.live import routes as live
 from cloud_hub.members import routes as members
+from cloud_hub.rules import routes as rules
 from cloud_hub.stations import routes as stations
 from cloud_hub.users import routes as users
 from cloud_hub.users.models import Role
@@ -41,7 +42,7 @@ def create_app(hub: Hub) -> FastAPI:
     )
     app.state.hub = hub
     api = APIRouter(prefix=API, responses=_ERRORS)
-    for room in (users, stations, events, commands, members, codes, faces, live):
+    for room in (users, stations, events, commands, members, codes, faces, rules, live):
         api.include_router(room.router)
     api.include_router(
         video_router(

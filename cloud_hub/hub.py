@@ -22,6 +22,7 @@ from cloud_hub.keys import Keys, load_keys
 from cloud_hub.live.feed import Feed
 from cloud_hub.members.service import MemberService
 from cloud_hub.nats_link import NatsLink
+from cloud_hub.rules.service import RulesService
 from cloud_hub.settings import BadSettings, Settings
 from cloud_hub.stations.board import Board
 from cloud_hub.stations.service import StationService
@@ -31,6 +32,7 @@ from cloud_hub.users.service import Users
 from cloud_hub.video.pictures import Pictures
 from cloud_hub.video.relay import Relay, View
 from cloud_hub.video.tickets import Tickets
+from station_agent.wire.envelope import StationState
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,7 @@ class Hub:
     codes: CodeService
     faces: FaceService
     rosters: RosterService
+    rules: RulesService
     users: Users
     relay: Relay
     pictures: Pictures
@@ -74,6 +77,14 @@ def build_hub(settings: Settings, clock: Clock, keys: Keys, database: Database) 
     rosters = RosterService(database, clock, keys, nats, lambda name: board.online(name, clock.now()))
     commands = CommandService(database, clock, keys.hub, nats, feed)
 
+    def online(station: str) -> bool:
+        return board.online(station, clock.now())
+
+    def told(station: str) -> StationState | None:
+        entry = board.get(station)
+        return entry.state if entry else None
+
+    rules = RulesService(database, clock, keys, nats, online, told)
     faces = FaceService(database, clock, keys.hub, nats, lambda name: board.online(name, clock.now()))
 
     def members_changed() -> None:
@@ -103,7 +114,7 @@ def build_hub(settings: Settings, clock: Clock, keys: Keys, database: Database) 
         feed=feed,
         broker=broker,
         nats=nats,
-        ingest=Ingest(database, clock, counters, nats, feed, board, stations, commands, rosters),
+        ingest=Ingest(database, clock, counters, nats, feed, board, stations, commands, rosters, rules),
         stations=stations,
         events=EventQueries(database),
         commands=commands,
@@ -111,6 +122,7 @@ def build_hub(settings: Settings, clock: Clock, keys: Keys, database: Database) 
         codes=CodeService(database, clock, keys, rosters.changed),
         faces=faces,
         rosters=rosters,
+        rules=rules,
         users=Users(database, clock),
         relay=Relay(tickets, commands.carry_out, view_ended, clock),
         pictures=Pictures(tickets, commands.carry_out, clock),
@@ -154,6 +166,7 @@ async def _opened(settings: Settings, clock: Clock, keys: Keys) -> AsyncIterator
                 supervisor.keep("stations.save", hub.stations.save)
                 supervisor.keep("stations.watch", hub.stations.watch)
                 supervisor.keep("rosters", hub.rosters.run)
+                supervisor.keep("rules", hub.rules.run)
                 supervisor.keep("faces", hub.faces.run)
                 supervisor.keep("commands", hub.commands.run)
                 supervisor.keep("ingest", hub.ingest.run)

@@ -37,3 +37,5 @@ class Command(Api):
     expires_at: datetime
     accepted_at: datetime | None
     settled_at: datetime | None
+    confirm_until: datetime | None  # null: no second person was needed
+    confirmer: str | None

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from cloud_hub.commands.models import Command
 from cloud_hub.commands.rules import Standing, advance, give_up
+from cloud_hub.problems import Problem
 from cloud_hub.storage.schema import commands
 from station_agent.wire.events import CommandProgress
 from station_agent.wire.kinds import FINAL_STATUSES, CommandKind, CommandStatus
@@ -60,12 +61,32 @@ def sent(connection: sa.Connection, command: str) -> Command | None:
     return _set(connection, command, Standing(CommandStatus.SENT, False), {})
 
 
+def confirm(connection: sa.Connection, command: str, confirmer: str, now: datetime, expires_at: datetime) -> Any:
+    """The row of a command that waited for a second person, as it is to be sent now. Raises Problem."""
+    row = connection.execute(commands.select().where(commands.c.id == command)).first()
+    if row is None:
+        raise Problem(404, "no-such-command", f"There is no command {command}.")
+    if row.confirm_until is None:
+        raise Problem(409, "needs-no-confirmation", "This command needed no second person.")
+    if row.confirmer is not None:
+        raise Problem(409, "confirmed-already", f"{row.confirmer} has confirmed this command already.")
+    if row.status != CommandStatus.QUEUED or now >= row.confirm_until:
+        raise Problem(409, "confirmed-too-late", "Nobody confirmed this command in time: order it again.")
+    if row.actor == confirmer:
+        raise Problem(403, "same-person", f"{confirmer} ordered this: somebody else has to confirm it.")
+    values = {"confirmer": confirmer, "issued_at": now, "expires_at": expires_at}
+    connection.execute(commands.update().where(commands.c.id == command).values(values))
+    return connection.execute(commands.select().where(commands.c.id == command)).one()
+
+
 def expire(connection: sa.Connection, command: str, at: datetime) -> Command | None:
     row = connection.execute(commands.select().where(commands.c.id == command)).first()
     standing = None if row is None else give_up(Standing(CommandStatus(row.status), row.told_by_station))
     if standing is None:
         return None
     detail = "the station did not answer in time; it will not be done"
+    if row is not None and row.confirm_until is not None and row.confirmer is None:
+        detail = "no second person confirmed it in time; it will not be done"
     return _set(connection, command, standing, {"detail": detail, "settled_at": at})
 
 
@@ -93,6 +114,8 @@ def shown(row: Any) -> Command:
         expires_at=row.expires_at,
         accepted_at=row.accepted_at,
         settled_at=row.settled_at,
+        confirm_until=row.confirm_until,
+        confirmer=row.confirmer,
     )
 
 

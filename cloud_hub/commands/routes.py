@@ -33,6 +33,12 @@ async def list_station_commands(
     return await hub.commands.of_station(station, limit)
 
 
+@router.post("/commands/{command}/confirm", operation_id="confirmCommand", status_code=202)
+async def confirm_command(command: UUID, hub: HubDep, user: Operator) -> Command:
+    """The second person of an order that waits for one (`confirm_until`): somebody else than who ordered it."""
+    return await hub.commands.confirm(command, user.user)
+
+
 @router.get("/commands/{command}", operation_id="getCommand")
 async def get_command(command: UUID, hub: HubDep, _: Viewer) -> Command:
     return await hub.commands.get(command)

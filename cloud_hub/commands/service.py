@@ -25,6 +25,7 @@ from cloud_hub.downlink import Downlink
 from cloud_hub.live.feed import Feed, Message
 from cloud_hub.live.models import Topic
 from cloud_hub.problems import Problem
+from cloud_hub.rules.queries import second_person_needed
 from cloud_hub.storage.database import Database
 from cloud_hub.storage.schema import commands, stations
 from station_agent.wire import commands as wire
@@ -33,6 +34,7 @@ from station_agent.wire.signed import sign
 from station_agent.wire.topics import Down
 
 RESEND_S = 1.0
+CONFIRM_WITHIN = timedelta(seconds=60)  # the second person is called, and looks; whoever is outside stands in the cold
 GRACE = timedelta(seconds=2)  # an answer given at the last moment may still be on its way
 OUTSTANDING_MAX = 5_000  # ~1 kB each; more unanswered orders than that is a fault elsewhere
 
@@ -68,6 +70,7 @@ class CommandService:
         self._downlink = downlink
         self._feed = feed
         self._outstanding: dict[str, _Outstanding] = {}
+        self._unconfirmed: dict[str, datetime] = {}  # command -> until when a second person may confirm it
         self._answers: dict[str, asyncio.Future[Command]] = {}
         self._wake = asyncio.Event()
 
@@ -91,8 +94,10 @@ class CommandService:
     async def send(
         self, station: str, order: wire.Order, actor: str, reason: str, lifetime: timedelta | None = None
     ) -> Command:
-        """Queues the order and sends it at once. `lifetime` None: LIFETIMES'. Raises Problem 404 or 503."""
-        if len(self._outstanding) >= OUTSTANDING_MAX:
+        """Queues the order and sends it at once, or when a second person has confirmed it where the station's rules ask
+        for one. `lifetime` None: LIFETIMES'. Raises Problem 404 or 503.
+        """
+        if len(self._outstanding) + len(self._unconfirmed) >= OUTSTANDING_MAX:
             raise Problem(503, "too-many-commands", f"{OUTSTANDING_MAX} commands wait for an answer: try again soon.")
         now = self._clock.now()
         lifetime = min(lifetime or LIFETIMES[order.kind], wire.LIFETIME_MAX)
@@ -109,6 +114,8 @@ class CommandService:
         def insert(connection: sa.Connection) -> Command:
             if not connection.scalar(sa.select(stations.c.id).where(stations.c.id == station)):
                 raise Problem(404, "no-such-station", f"There is no station {station}.")
+            needs_second = order.kind is CommandKind.DOOR_OPEN and second_person_needed(connection, station, now)
+            confirm_until = now + CONFIRM_WITHIN if needs_second else None
             connection.execute(
                 commands.insert().values(
                     id=str(command.id),
@@ -118,7 +125,8 @@ class CommandService:
                     actor=actor,
                     reason=command.reason,
                     issued_at=now,
-                    expires_at=command.expires_at,
+                    expires_at=confirm_until or command.expires_at,
+                    confirm_until=confirm_until,
                     status=CommandStatus.QUEUED,
                     told_by_station=False,
                     detail="",
@@ -132,9 +140,29 @@ class CommandService:
             return queued
 
         queued = await self._database.write(insert)
-        self._take(command)
+        if queued.confirm_until is None:
+            self._take(command)
+        else:
+            self._unconfirmed[str(command.id)] = queued.confirm_until
+            self._wake.set()
         self.tell([queued])
         return queued
+
+    async def confirm(self, command: UUID, confirmer: str) -> Command:
+        """Sends a command that waited for a second person. Raises Problem 403, 404 and 409."""
+        now, id_ = self._clock.now(), str(command)
+
+        def confirm(connection: sa.Connection) -> Any:
+            row = queries.confirm(connection, id_, confirmer, now, now + LIFETIMES[CommandKind.DOOR_OPEN])
+            audit.record(connection, now, confirmer, "command.confirm", row.station, {"command": id_, "of": row.actor})
+            return row
+
+        row = await self._database.write(confirm)
+        self._unconfirmed.pop(id_, None)
+        self._take(_command(row))
+        confirmed = queries.shown(row)
+        self.tell([confirmed])
+        return confirmed
 
     async def get(self, command: UUID) -> Command:
         """Raises Problem 404."""
@@ -159,14 +187,18 @@ class CommandService:
     async def run(self) -> None:
         """Sends what is due; what a hub before us left unanswered comes first."""
         for row in await self._database.read(queries.unanswered):
-            if row.id not in self._outstanding:
+            if row.confirm_until is not None and row.confirmer is None:
+                self._unconfirmed.setdefault(row.id, row.confirm_until)
+            elif row.id not in self._outstanding:
                 self._take(_command(row), sent=row.status == CommandStatus.SENT)
         while True:
             self._wake.clear()
             await self._send_due()
             await self._expire()
             now_s = self._clock.monotonic()
-            wait_s = min((o.next_s - now_s for o in self._outstanding.values()), default=None)
+            waits_s = [o.next_s - now_s for o in self._outstanding.values()]
+            waits_s += [(until - self._clock.now()).total_seconds() for until in self._unconfirmed.values()]
+            wait_s = min(waits_s, default=None)
             try:
                 async with asyncio.timeout(None if wait_s is None else max(wait_s, 0.0)):
                     await self._wake.wait()
@@ -198,9 +230,11 @@ class CommandService:
     async def _expire(self) -> None:
         now = self._clock.now()
         over = [name for name, o in self._outstanding.items() if now >= o.expires_at + GRACE]
+        over += [name for name, until in self._unconfirmed.items() if now >= until]
         for name in over:
             changed = await self._database.write(partial(queries.expire, command=name, at=now))
             self._outstanding.pop(name, None)
+            self._unconfirmed.pop(name, None)
             if changed is not None:
                 self.tell([changed])
 
@@ -212,6 +246,7 @@ def _command(row: Any) -> wire.Command:
             "station": row.station,
             "order": row.order,
             "actor": row.actor,
+            "confirmer": row.confirmer,
             "reason": row.reason,
             "issued_at": row.issued_at,
             "expires_at": row.expires_at,

@@ -47,6 +47,7 @@ class Plan:
     told: list[Told] = field(default_factory=list)
     doors: list[DoorWord] = field(default_factory=list)
     rosters: dict[str, int] = field(default_factory=dict)
+    rules: dict[str, int] = field(default_factory=dict)
     odd: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     @property
@@ -129,6 +130,8 @@ def _event(
             result.doors.append(DoorWord(station, body.state, body.contact_open, at))
         case wire.RosterApplied():
             result.rosters[station] = body.version
+        case wire.RulesApplied():
+            result.rules[station] = body.version
         case wire.FaceEnrolled() | wire.FaceErased():
             member = body.member
             result.told.append(Told(station, at, body, source.spool, row.seq, row.chain))
@@ -141,7 +144,6 @@ def _event(
             | wire.DoorServiceSet()
             | wire.DeviceHealth()
             | wire.AgentStarted()
-            | wire.RulesApplied()
             | wire.InputRejected()
             | wire.Readings()
             | None

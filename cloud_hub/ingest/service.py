@@ -25,6 +25,7 @@ from cloud_hub.ingest.store import Stored, store
 from cloud_hub.live.feed import Feed, Message
 from cloud_hub.live.models import Topic
 from cloud_hub.nats_link import BrokerLost, NatsLink
+from cloud_hub.rules.service import RulesService
 from cloud_hub.stations.board import Board
 from cloud_hub.stations.service import StationService
 from cloud_hub.storage.database import Database
@@ -49,6 +50,7 @@ class Ingest:
         stations: StationService,
         commands: CommandService,
         rosters: RosterService,
+        rules: RulesService,
     ) -> None:
         self._database = database
         self._clock = clock
@@ -59,6 +61,7 @@ class Ingest:
         self._stations = stations
         self._commands = commands
         self._rosters = rosters
+        self._rules = rules
         self.ready = asyncio.Event()
 
     async def run(self) -> None:
@@ -119,6 +122,8 @@ class Ingest:
             self._board.door(door.station, door.state, door.contact_open, door.at)
         for station, version in stored.plan.rosters.items():
             self._rosters.reported(station, version)
+        for station, version in stored.plan.rules.items():
+            self._rules.reported(station, version)
         self._commands.tell(stored.commands)
         for item in stored.items:
             self._feed.publish(Message(Topic.EVENT, item.station, item.model_dump_json()))
@@ -145,3 +150,4 @@ class Ingest:
         self._stations.heard(state)
         if state.online:
             self._rosters.reported(station, state.roster_version)
+            self._rules.reported(station, state.rules_version)

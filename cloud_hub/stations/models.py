@@ -28,6 +28,7 @@ class Station(Api):
     door: DoorState
     contact_open: bool | None
     roster_version: int | None
+    rules_version: int | None
     spooled: int | None
     sign_text: str | None
     visits_today: int
@@ -63,18 +64,19 @@ class ProfileSummary(Api):
     hold_s: float
     held_open_after_s: float
     sign: str | None
-    faces_people_max: int
+    faces_people_max: int | None
     telemetry_period_s: float
     heartbeat_s: float
 
 
 class StationDetail(Station):
-    """`roster_wanted` is the newest roster that the hub has for the station."""
+    """`roster_wanted` and `rules_wanted` are the newest that the hub has for the station."""
 
     time_zone: str
     agent_version: str | None
     clock_trusted: bool | None
     roster_wanted: int
+    rules_wanted: int
     devices: list[Device]
     alarms: list[Alarm]
     profile: ProfileSummary

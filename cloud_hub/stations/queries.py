@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from cloud_hub.stations.models import Alarm, LatestReading, LatestReadings, Point, ReadingSeries, Series
 from cloud_hub.stations.rows import Counts
-from cloud_hub.storage.schema import alarms, latest_readings, rosters, telemetry, visits
+from cloud_hub.storage.schema import alarms, latest_readings, rosters, station_rules, telemetry, visits
 from station_agent.wire.kinds import AlarmKind
 
 ROWS_MAX = 1_500  # a chart is about that many pixels wide
@@ -80,6 +80,11 @@ def open_alarms(connection: sa.Connection, station: str) -> list[Alarm]:
 def roster_version(connection: sa.Connection, station: str) -> int:
     """The newest roster made for the station; 0 before the first."""
     return connection.scalar(sa.select(rosters.c.version).where(rosters.c.station == station)) or 0
+
+
+def rules_version(connection: sa.Connection, station: str) -> int:
+    """The newest rules made for the station; 0 before the first."""
+    return connection.scalar(sa.select(station_rules.c.version).where(station_rules.c.station == station)) or 0
 
 
 def latest(connection: sa.Connection, station: str) -> LatestReadings:

@@ -32,6 +32,7 @@ def station_row(entry: Entry, counts: Counts, settings: Settings, now: datetime)
         door=entry.door,
         contact_open=entry.contact_open,
         roster_version=state.roster_version if state else None,
+        rules_version=state.rules_version if state else None,
         spooled=state.spooled if state else None,
         sign_text=state.sign_text if state else None,
         visits_today=counts.visits_today,
@@ -44,7 +45,9 @@ def station_row(entry: Entry, counts: Counts, settings: Settings, now: datetime)
     )
 
 
-def station_detail(row: Station, entry: Entry, alarms: list[Alarm], roster_wanted: int) -> StationDetail:
+def station_detail(
+    row: Station, entry: Entry, alarms: list[Alarm], roster_wanted: int, rules_wanted: int
+) -> StationDetail:
     profile, state = entry.profile, entry.state
     told = state.devices if state else {}
     devices = [
@@ -62,6 +65,7 @@ def station_detail(row: Station, entry: Entry, alarms: list[Alarm], roster_wante
         agent_version=state.agent_version if state else None,
         clock_trusted=state.clock_trusted if state else None,
         roster_wanted=roster_wanted,
+        rules_wanted=rules_wanted,
         devices=devices,
         alarms=alarms,
         profile=ProfileSummary(

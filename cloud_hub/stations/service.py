@@ -79,15 +79,16 @@ class StationService:
 
     async def detail(self, station: str) -> StationDetail:
         entry = await self.known(station)
-        counts, alarms, wanted = await self._database.read(
+        counts, alarms, roster, rules = await self._database.read(
             lambda c: (
                 self._counts(c, [station])[station],
                 queries.open_alarms(c, station),
                 queries.roster_version(c, station),
+                queries.rules_version(c, station),
             )
         )
         row = station_row(entry, counts, self._settings, self._clock.now())
-        return station_detail(row, entry, alarms, wanted)
+        return station_detail(row, entry, alarms, roster, rules)
 
     def _counts(self, connection: sa.Connection, names: Sequence[str]) -> dict[str, Counts]:
         zones = {name: entry.profile.station.time_zone for name, entry in self._board}

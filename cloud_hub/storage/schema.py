@@ -249,6 +249,44 @@ rosters = sa.Table(
     sa.Column("issued_at", Moment, nullable=False),
 )
 
+# What managers set at a station (rules/models.py), and the document of the newest version exactly as it is signed.
+station_rules = sa.Table(
+    "station_rules",
+    metadata,
+    sa.Column("station", _STATION, sa.ForeignKey("stations.id"), primary_key=True),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("body", Json, nullable=False),
+    sa.Column("document", sa.Text, nullable=False),
+    sa.Column("changed_at", Moment, nullable=False),
+    sa.Column("changed_by", sa.String(80), nullable=False),
+    sa.Column("reason", sa.String(200), nullable=False),
+)
+
+# PINs, cards and guests' codes of stations: their hashes only. A revoked or ended one stays, for whoever asks later.
+access_codes = sa.Table(
+    "access_codes",
+    metadata,
+    sa.Column("id", sa.String(36), primary_key=True),
+    sa.Column("station", _STATION, sa.ForeignKey("stations.id"), nullable=False),
+    sa.Column("kind", sa.String(8), nullable=False),
+    sa.Column("hash", _HASH, nullable=False),
+    sa.Column("person", _MEMBER),  # the pseudonym of a staff person or a guest; none for a member's card
+    sa.Column("member", _MEMBER),
+    sa.Column("name", sa.String(60), nullable=False),
+    sa.Column("role", sa.String(48)),
+    sa.Column("occupation", sa.String(24)),
+    sa.Column("phone", sa.String(20)),  # of a guest; taken away some time after the code has ended
+    sa.Column("not_before", Moment),
+    sa.Column("not_after", Moment),
+    sa.Column("uses", sa.Integer),
+    sa.Column("created_at", Moment, nullable=False),
+    sa.Column("created_by", sa.String(80), nullable=False),
+    sa.Column("reason", sa.String(200), nullable=False),
+    sa.Column("revoked_at", Moment),
+    sa.Column("revoked_by", sa.String(80)),
+    sa.Index(None, "station", "revoked_at"),
+)
+
 commands = sa.Table(
     "commands",
     metadata,
@@ -266,6 +304,8 @@ commands = sa.Table(
     sa.Column("result", Json, nullable=False),
     sa.Column("accepted_at", Moment),
     sa.Column("settled_at", Moment),
+    sa.Column("confirm_until", Moment),  # none: no second person was needed
+    sa.Column("confirmer", sa.String(80)),
     sa.Index(None, "station", "issued_at"),
     sa.Index(None, "status", "expires_at"),
 )

@@ -17,6 +17,7 @@ from station_agent.wire.documents import kind_of as kind_of_document
 from station_agent.wire.envelope import ROWS_PER_BATCH, Batch, Eack, Row, StationState, Stream
 from station_agent.wire.events import CommandProgress, EventBody, kind_of
 from station_agent.wire.kinds import CommandStatus
+from station_agent.wire.rules import Rules
 from station_agent.wire.signed import Forged, key_id, open_signed
 
 WAIT_S = 15.0
@@ -35,6 +36,7 @@ class MqttStation:
         self.began_s = time.monotonic()
         self.commands: queue.Queue[Command] = queue.Queue()
         self.rosters: queue.Queue[Roster] = queue.Queue()
+        self.rules: queue.Queue[Rules] = queue.Queue()
         self.erasures: queue.Queue[Erasures] = queue.Queue()
         self.forged: list[bytes] = []
         self.rows: dict[Stream, list[Row]] = {stream: [] for stream in Stream}
@@ -89,6 +91,8 @@ class MqttStation:
             match kind_of_document(body):
                 case "roster":
                     self.rosters.put(Roster.model_validate_json(body))
+                case "rules":
+                    self.rules.put(Rules.model_validate_json(body))
                 case "erasures":
                     self.erasures.put(Erasures.model_validate_json(body))
 
