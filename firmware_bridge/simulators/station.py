@@ -177,21 +177,23 @@ class SimulatedStation:
         self._changed()
 
     def press(self, button: str) -> None:
-        """Press a button for `press_s`; whoever presses the one inside then pushes the door.
+        """Press a button for `press_s`; whoever presses the one inside does so for as long as they push the door.
 
         Raises KeyError for a button that is not there.
         """
         if button in (self.config.fire, self.config.bolt):
             raise KeyError(button)
         index = self._button_inputs[button]
+        for_s = self.config.press_s
         if button == self.config.exit:
+            for_s = self.config.door.push_s
             self.door.push()
         self.board.inputs[index] = True
         earlier = self._held.pop(button, None)
         if earlier is not None:
             earlier.cancel()
         loop = asyncio.get_running_loop()
-        self._held[button] = loop.call_later(self.config.press_s, self._let_go, button)
+        self._held[button] = loop.call_later(for_s, self._let_go, button)
         self._changed()
 
     def push_door(self) -> None:
