@@ -48,7 +48,7 @@ from station_agent.access.doorkeeper import Doorkeeper, door_settings, load_out_
 from station_agent.access.doorway import Doorway
 from station_agent.access.face_desk import ASKED, FaceDesk
 from station_agent.access.memory import BadTries, UsedCodes
-from station_agent.access.openable import Ways
+from station_agent.access.openable import Ways, should_be_open
 from station_agent.access.policy import Policy
 from station_agent.access.reader_desk import ReaderDesk
 from station_agent.access.roster import HeldRoster
@@ -159,6 +159,10 @@ class Station:
         )
         self._doorkeeper.on_contact = self._door_known.set
         self._doorkeeper.selftest.on_changed = self._changed
+        zone = ZoneInfo(profile.station.time_zone)
+        self._doorkeeper.selftest.should_be_open = lambda now: should_be_open(
+            self.desk.rules, now, zone, self._clock.trusted()
+        )
         policy = Policy(
             timedelta(days=profile.access.roster_age_days_max),
             UsedCodes(),

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from station_agent.access.door_model import Door, Resistance
+from station_agent.access.rules import HeldRules
 from station_agent.wire.kinds import AlarmKind, DoorState
 
 ALARM_REASONS = {
@@ -14,6 +17,13 @@ ALARM_REASONS = {
     AlarmKind.LOCK_FAULT: "the lock does not do what it is told",
     AlarmKind.LOCK_OFFLINE: "the lock does not answer",
 }
+
+
+def should_be_open(rules: HeldRules, utc: datetime, zone: ZoneInfo, trusted: bool) -> bool:
+    """Whether members are to be let in now: always, unless the rules have opening hours or a lockdown."""
+    if rules.lockdown_now(utc, trusted) is not None:
+        return False
+    return rules.opening is None or not trusted or rules.opening.covers(utc.astimezone(zone))
 
 
 @dataclass(frozen=True, slots=True)
