@@ -16,7 +16,8 @@ Rules:
   jittered, growing pause, and what is asked meanwhile fails at once. Requests for a lock are always sent.
 - How long a device is waited for is learned from its answers (`patience.py`). A device that keeps the line silent
   for longer than LOCK_WAITS_S gives way to a lock request: its answer, should it come, is heard all the same.
-- Bytes that belong to no answer hold up a request for a bounded time only.
+- A lock is not asked for its state while a late answer could be taken for it (`Exchange.told_apart`).
+- Bytes that belong to no answer hold up a request for a bounded time only (`quiet.py`).
 - A lease hands the line to one device for an upload; it is granted last of all and ends by itself.
 - `keep_clear` lets nothing but lock requests start, for a bounded time: a code is arriving, so a release is
   likely within milliseconds.
@@ -38,19 +39,12 @@ from typing import Any, TypeVar
 from firmware_bridge.capabilities import DeviceTimeout, Health, Priority
 from firmware_bridge.clock import Clock
 from firmware_bridge.codecs import FrameError
-from firmware_bridge.exchange import (
-    BusOverloaded,
-    DevicePolicy,
-    DeviceStats,
-    Exchange,
-    HealthListener,
-    LineLost,
-    Port,
-)
-from firmware_bridge.jobs import Attached, Clearing, Job, JobQueue, LateEar, Pauses, State
+from firmware_bridge.exchange import BusOverloaded, DevicePolicy, DeviceStats, Exchange, HealthListener, LineLost, Port
+from firmware_bridge.jobs import QUEUE_MAX, Attached, Clearing, Job, JobQueue, LateEar, Pauses, State
 from firmware_bridge.lease import Lease
 from firmware_bridge.noise import NoiseMeter
 from firmware_bridge.patience import PATIENCE_S_MIN
+from firmware_bridge.quiet import Quiet
 
 log = logging.getLogger(__name__)
 
@@ -60,14 +54,11 @@ T = TypeVar("T")
 LOCK_WAITS_S = PATIENCE_S_MIN
 # Silence after which what was heard is all; an adapter on USB may pause for 16 ms inside a frame.
 GARBLED_S = 0.02
-# How long the line may be kept from falling quiet by bytes that nobody asked for, before a request is sent into them.
-STRAY_S_MAX_LOCK, STRAY_S_MAX = 0.02, 0.25
 # A lease is for minutes: everything else goes first.
 LEASE_PRIORITY = Priority.TELEMETRY + 1
 # When the station stops: how long a lock's last request may still take, and how many turns of the loop the
 # drivers that are cancelled together with the bus get to ask for it.
-FAREWELL_S_MAX = 1.0
-FAREWELL_TURNS = 5
+FAREWELL_S_MAX, FAREWELL_TURNS = 1.0, 5
 
 
 class Bus:
@@ -75,16 +66,14 @@ class Bus:
 
     def __init__(self, port: Port, *, gap_s: float, clock: Clock, rng: random.Random) -> None:
         self._port = port
-        self._gap_s = gap_s
         self._clock = clock
         self._rng = rng
         self._devices: dict[str, Attached] = {}
-        self._queue = JobQueue(port.name)
+        self._queue = JobQueue()
         self._state = State.OPENING
         self._current: Job | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._free_s = 0.0  # what we sent, and its answer, are over
-        self._quiet_until = 0.0  # and so is whatever else was heard
+        self._quiet = Quiet(gap_s)
         self._late: LateEar | None = None
         self._noise = NoiseMeter(port.name)
         self._clearing = Clearing()
@@ -112,6 +101,8 @@ class Bus:
             self._drop_all("the station is stopping")
 
     async def _farewell(self) -> None:
+        if self._current is not None and self._current.lease is not None:
+            self._end_lease(self._current, "the station is stopping")
         for _ in range(FAREWELL_TURNS):
             await asyncio.sleep(0)
         with contextlib.suppress(TimeoutError):
@@ -221,7 +212,7 @@ class Bus:
             deadline=now + deadline_s,
             attempts_left=1,
             future=asyncio.get_running_loop().create_future(),
-            lease=(lease := Lease(device, self._port.write)),
+            lease=(lease := Lease(device, self._write_leased)),
             lease_s=for_s,
         )
         try:
@@ -232,9 +223,12 @@ class Bus:
 
     async def _outcome(self, job: Job) -> Any:
         """Queue a request and wait for what becomes of it."""
-        victim = self._queue.make_room(job.device.name, job.priority)
+        victim = self._queue.make_room(job)
         if victim is not None:
-            victim.settle(BusOverloaded(victim.device.name, f"line {self.name} is overloaded"))
+            victim.device.stats.failed += 1
+            victim.settle(BusOverloaded(victim.device.name, f"{QUEUE_MAX} requests already wait on line {self.name}"))
+        if victim is job:
+            return await job.future
         job.expiry = asyncio.get_running_loop().call_later(job.deadline - job.asked, self._expire, job)
         self._queue.add(job)
         if self._state is State.IDLE:
@@ -253,8 +247,11 @@ class Bus:
         self._state = State.IDLE
         now = self._clock.monotonic()
         soonest_s = math.inf
-        for job in self._queue.waiting():
-            wait_s = self._may_start_s(job) - now
+        waiting = self._queue.waiting()
+        for job in waiting:
+            wait_s = self._quiet.start_s(job, self._clearing.until) - now
+            if job.lease is not None and waiting[0].priority == Priority.LOCK:
+                break  # it may not start yet, and a lease would keep it from the line for long
             if wait_s <= 0:
                 self._queue.remove(job)
                 if job.gave_way:
@@ -267,15 +264,6 @@ class Bus:
         if soonest_s < math.inf:
             # IDLE, with a timer: a lock request that arrives meanwhile is looked at afresh.
             self._set_timer(soonest_s, self._next)
-
-    def _may_start_s(self, job: Job) -> float:
-        """The monotonic time from which a request may go onto a free line."""
-        is_lock = job.priority == Priority.LOCK
-        strays_s = job.asked + (STRAY_S_MAX_LOCK if is_lock else STRAY_S_MAX)
-        start_s = max(self._free_s, min(self._quiet_until, strays_s)) + job.device.policy.gap_s
-        if is_lock:
-            return start_s
-        return max(start_s, self._clearing.until, job.device.patience.settled_until)
 
     def _start(self, job: Job) -> None:
         self._current = job
@@ -301,12 +289,12 @@ class Bus:
         job.next_part += 1
         wire_s = self._port.wire_s(len(part))
         job.sent_s = self._clock.monotonic() + wire_s
-        self._free_s = job.sent_s + self._gap_s
+        self._quiet.free_s = job.sent_s + self._quiet.gap_s
         last = job.next_part == len(job.exchange.parts)
         if not last:
             self._set_timer(wire_s + job.exchange.pause_s, self._send_part)
         elif job.parser is None:
-            self._free_s += job.exchange.rest_s
+            self._quiet.free_s += job.exchange.rest_s
             self._set_timer(wire_s, self._sent)
         else:
             self._state = State.WAITING
@@ -331,10 +319,11 @@ class Bus:
         self._next()
 
     def _on_bytes(self, data: bytes, mono_s: float) -> None:
-        self._quiet_until = max(self._quiet_until, mono_s + self._gap_s)
+        self._quiet.heard(mono_s)
         self._noise.heard(len(data), mono_s)
         job = self._current
         if job is not None and job.lease is not None:
+            self._quiet.free_s = min(self._quiet.free_s, mono_s)  # whoever answers has heard all of it
             job.lease.hear(data)
             return
         if self._late is not None:
@@ -358,7 +347,7 @@ class Bus:
                 # It has begun: it gives way to nobody any more.
                 self._set_timer(job.sent_s + job.timeout_s - mono_s, self._timed_out)
             return
-        self._free_s = mono_s + self._gap_s
+        self._quiet.free_s = mono_s + self._quiet.gap_s
         self._finish()
         job.device.stats.discarded_bytes += job.parser.discarded
         self._noise.stray(job.parser.discarded)
@@ -390,12 +379,16 @@ class Bus:
         self._queue.add(job)
         self._next()
 
+    def _write_leased(self, data: bytes) -> None:
+        self._quiet.free_s = max(self._quiet.free_s, self._clock.monotonic()) + self._port.wire_s(len(data))
+        self._port.write(data)
+
     def _end_lease(self, job: Job, why: str) -> None:
         assert job.lease is not None
         job.lease.end(why)
         if self._current is job:
             self._finish()
-            self._free_s = self._clock.monotonic() + self._gap_s
+            self._quiet.free_s = max(self._quiet.free_s, self._clock.monotonic()) + self._quiet.gap_s
             self._next()
 
     def _hear(self, data: bytes, mono_s: float) -> None:
@@ -434,14 +427,21 @@ class Bus:
             stats.bad_frames += 1
         else:
             stats.timeouts += 1
-        if job.attempts_left > 0 and now < job.deadline and not job.future.done():
+        hopeful = not patience.in_doubt or job.priority == Priority.LOCK
+        if job.attempts_left > 0 and hopeful and now < job.deadline and not job.future.done():
             stats.retries += 1
             self._queue.add(job)
-        else:
-            stats.failed += not job.future.done()
-            if patience.failed(now, self._rng):
-                job.device.tell(self.name, Health.OFFLINE, why)
-            job.settle(DeviceTimeout(job.device.name, f"{why}; check its power, wiring and address"))
+            return
+        error = DeviceTimeout(job.device.name, f"{why}; check its power, wiring and address")
+        stats.failed += not job.future.done()
+        job.settle(error)
+        if patience.failed(now, self._rng):
+            job.device.tell(self.name, Health.OFFLINE, why)
+            # Each of those that wait for it as well would cost the line as much again.
+            for other in self._queue.waiting():
+                if other.device is job.device and other.lease is None and other.priority != Priority.LOCK:
+                    stats.failed += 1
+                    other.settle(error)
 
     def _expire(self, job: Job) -> None:
         """The deadline of a request passed while it waited its turn, or while it was on the wire."""
@@ -455,6 +455,7 @@ class Bus:
         job = self._current
         assert job is not None
         self._current = None
+        self._quiet.freed(self._clock.monotonic())
         self._state = State.GAP
         self._cancel_timer()
         if job.priority == Priority.LOCK:
@@ -463,7 +464,7 @@ class Bus:
 
     def _on_open(self) -> None:
         self._state = State.IDLE
-        self._free_s = self._clock.monotonic() + self._gap_s
+        self._quiet.free_s = self._clock.monotonic() + self._quiet.gap_s
         self._late = None
         for device in self._devices.values():
             device.patience.reset()

@@ -66,7 +66,8 @@ class Exchange(Generic[T]):
     `parts` are sent with `pause_s` between them. An answer that is long on the wire, or that the device takes its
     time to make, may take `reply_s` beyond the device's timeout. The line rests for `rest_s` after what nobody
     answers. An exchange that names its `kind` has an answer that tells whose it is: of these the bus learns how long
-    the device usually takes, and knows a late one.
+    the device usually takes, and knows a late one. One that is `told_apart` has an answer that no other question to
+    this device has: only such a one is sent for a lock while an answer of the device may still come late.
     """
 
     parts: tuple[bytes, ...]
@@ -75,6 +76,7 @@ class Exchange(Generic[T]):
     reply_s: float = 0.0
     rest_s: float = 0.0
     kind: str = ""
+    told_apart: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import Any
 
 from firmware_bridge.capabilities import Health, Priority
 from firmware_bridge.codecs import FrameError
-from firmware_bridge.exchange import BusOverloaded, DevicePolicy, DeviceStats, Exchange, HealthListener, ReplyParser
+from firmware_bridge.exchange import DevicePolicy, DeviceStats, Exchange, HealthListener, ReplyParser
 from firmware_bridge.lease import Lease
 from firmware_bridge.patience import Patience
 
@@ -103,8 +103,7 @@ class Job:
 class JobQueue:
     """Requests that wait for the line, by priority and then by age; at most QUEUE_MAX of them."""
 
-    def __init__(self, line: str) -> None:
-        self._line = line
+    def __init__(self) -> None:
         self._entries: list[tuple[int, int, Job]] = []
         self._order = itertools.count()
 
@@ -122,13 +121,13 @@ class JobQueue:
         self._entries = [entry for entry in self._entries if not entry[2].future.done()]
         return [entry[2] for entry in sorted(self._entries)]
 
-    def make_room(self, device: str, priority: int) -> Job | None:
-        """The job that gives way to a more urgent one, if one must. Raises BusOverloaded when none does."""
+    def make_room(self, job: Job) -> Job | None:
+        """Which one there is no room for, if for one: the least urgent, or `job` itself."""
         if len(self._entries) < QUEUE_MAX or len(self.waiting()) < QUEUE_MAX:
             return None
         worst = max(self._entries)
-        if worst[0] <= priority:
-            raise BusOverloaded(device, f"{QUEUE_MAX} requests already wait on line {self._line}")
+        if worst[0] <= job.priority:
+            return job
         self._entries.remove(worst)
         return worst[2]
 

@@ -54,7 +54,7 @@ class Patience:
     quarantine_s: float = 0.0
     quarantine_until: float = 0.0
     # An answer that comes too late must not be taken for the next one's: after a miss the device is left alone
-    # until then, except for lock requests, whose answers name what was written.
+    # until then, except by lock requests whose answers are told apart.
     settled_until: float = 0.0
 
     def timeout_s(self, kind: str) -> float:

@@ -57,6 +57,7 @@ class RtuFraming:
             lambda: modbus_rtu.ReplyParser(unit, request),
             reply_s=(modbus_rtu.OVERHEAD_BYTES + pdu.reply_bytes(request)) * self._byte_s,
             kind=pdu.function_of(request).name,
+            told_apart=not isinstance(request, pdu.Read),  # a write is echoed; bits and registers say not whose
         )
 
 
@@ -72,6 +73,7 @@ class TcpFraming:
             (modbus_tcp.encode_request(transaction, unit, request),),
             lambda: modbus_tcp.ReplyParser(transaction, unit, request),
             kind=pdu.function_of(request).name,
+            told_apart=True,
         )
 
 

@@ -319,6 +319,7 @@ class UhppoteDoor:
         exchange: Exchange[messages.Reply] = Exchange(
             parts=(codec.encode_request(self._serial, request),),
             reply=lambda: codec.ReplyParser(self._serial, request, self._unasked),
+            told_apart=not isinstance(request, messages.GetStatus),  # a status does not say of which moment it is
         )
         return await self._bus.request(self.name, exchange, priority=priority, deadline_s=LOCK_DEADLINE_S)
 

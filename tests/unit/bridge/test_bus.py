@@ -263,6 +263,8 @@ def test_the_queue_is_bounded_and_a_lock_request_still_gets_in(run_virtual, bus,
         results = await asyncio.gather(*waiting, return_exceptions=True)
         assert sum(isinstance(result, BusOverloaded) for result in results) == 1
         assert sum(result == "read\n" for result in results) == QUEUE_MAX - 1
+        stats = bus.stats("sensor")
+        assert (stats.requests, stats.answered, stats.failed) == (QUEUE_MAX + 1, QUEUE_MAX - 1, 2)
 
     run_virtual(scenario())
 

@@ -227,3 +227,98 @@ def test_the_line_rests_after_what_nobody_answers(run_virtual, bus, port):
         assert starts[1] - starts[0] == pytest.approx(0.003 + 0.1 + 0.004)
 
     run_virtual(scenario())
+
+
+def test_whatever_waits_for_a_device_fails_when_it_is_found_silent(run_virtual, bus, port):
+    async def scenario():
+        attach(bus, "dead", "lock", policy=LEARNED)
+        echo(port, silent=("read",))
+        port.open()
+        waiting = [request(bus, "dead", "read") for _ in range(8)]
+        outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+        assert all(isinstance(outcome, DeviceTimeout) for outcome in outcomes)
+        # Two attempts until it is in doubt, and from then on one a request.
+        assert len(port.frames) == LEARNED.quarantine_after + LEARNED.retries
+        stats = bus.stats("dead")
+        assert (stats.requests, stats.failed) == (8, 8)
+
+    run_virtual(scenario())
+
+
+def test_of_many_who_ask_a_silent_device_again_one_costs_the_line_its_time(run_virtual, bus, port):
+    async def scenario():
+        attach(bus, "dead", policy=LEARNED)
+        port.open()
+        for _ in range(LEARNED.quarantine_after):
+            with pytest.raises(DeviceTimeout):
+                await request(bus, "dead", "read")
+        await asyncio.sleep(2 * LEARNED.quarantine_s_first)
+        sent = len(port.frames)
+        await asyncio.gather(*(request(bus, "dead", "read") for _ in range(8)), return_exceptions=True)
+        assert len(port.frames) - sent == 1
+
+    run_virtual(scenario())
+
+
+class Nameless:
+    """Answers say nothing of what was asked, as bits of one unit say nothing of their addresses."""
+
+    discarded = 0
+
+    def feed(self, data):
+        return data.decode()
+
+
+def test_a_late_answer_to_a_poll_is_not_the_state_of_a_lock(run_virtual, bus, port):
+    async def scenario():
+        attach(bus, "lock", policy=DevicePolicy(timeout_s=0.1, retries=0))
+        answers = iter((("inputs", 0.11), ("released", 0.02)))
+
+        def on_write(data):
+            text, after_s = next(answers)
+            port.answer(text.encode(), port.wire_s(len(data)) + after_s)
+
+        port.on_write = on_write
+        port.open()
+        poll = request(bus, "lock", "poll", Priority.READER)
+        with pytest.raises(DeviceTimeout):
+            await poll
+        state = Exchange((b"state",), Nameless)
+        assert await bus.request("lock", state, priority=Priority.LOCK, deadline_s=1) == "released"
+
+    run_virtual(scenario())
+
+
+def test_a_release_whose_answer_cannot_be_mistaken_follows_a_silence_at_once(run_virtual, bus, port):
+    async def scenario():
+        attach(bus, "lock", policy=DevicePolicy(timeout_s=0.1, retries=0))
+        echo(port, after_s=0.01, silent=("poll",))
+        port.open()
+        with pytest.raises(DeviceTimeout):
+            await request(bus, "lock", "poll", Priority.READER)
+        began = asyncio.get_running_loop().time()
+        release = Exchange((b"open",), lambda: Addressed(b"open"), told_apart=True)
+        await bus.request("lock", release, priority=Priority.LOCK, deadline_s=1)
+        assert port.written[-1][0] == began
+
+    run_virtual(scenario())
+
+
+def test_however_long_a_request_waited_it_does_not_start_into_bytes_that_are_coming(run_virtual, bus, port):
+    async def scenario():
+        attach(bus, "slow", policy=DevicePolicy(timeout_s=0.3, retries=0))
+        attach(bus, "sensor")
+        echo(port, silent=("slow",))
+        port.open()
+        loop = asyncio.get_running_loop()
+        asked_slow = request(bus, "slow", "slow", Priority.READER)
+        waited = request(bus, "sensor", "read")
+        await asyncio.sleep(0.307)  # 4 ms of gap, 4 ms of frame and 0.3 s of silence, less a millisecond
+        began = loop.time()
+        for after_s in (0.0005, 0.0025, 0.0045):
+            port.answer(b"?", after_s)
+        await asyncio.wait([asked_slow])
+        assert await waited == "read\n"
+        assert port.written[-1][0] >= began + 0.0045 + 0.004
+
+    run_virtual(scenario())

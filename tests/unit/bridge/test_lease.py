@@ -150,3 +150,47 @@ def test_noise_is_kept_up_to_a_bound_and_the_newest_of_it(run_virtual, attached,
             assert heard.endswith(b"C")
 
     run_virtual(scenario())
+
+
+def test_a_lease_is_not_granted_while_a_lock_waits_for_its_own_gap(run_virtual, bus, port):
+    async def scenario():
+        bus.attach("board", DevicePolicy(), lambda health, detail: None)
+        bus.attach("lock", DevicePolicy(gap_s=0.1), lambda health, detail: None)
+        port.on_write = lambda data: port.answer(data, 0.05)
+        port.open()
+        lock = ask(bus, "lock", Priority.LOCK)
+        async with bus.lease("board", for_s=10, deadline_s=1):
+            assert lock.done()
+        assert port.frames == [b"lock"]
+
+    run_virtual(scenario())
+
+
+def test_nobody_speaks_before_what_the_lease_wrote_is_on_the_wire(run_virtual, attached, port):
+    async def scenario():
+        port.on_write = lambda data: port.answer(data, 0.05) if data == b"lock" else None
+        port.open()
+        async with attached.lease("board", for_s=10, deadline_s=1) as lease:
+            lease.write(bytes(300))
+            lease.write(bytes(700))
+        await ask(attached, "lock", Priority.LOCK)
+        (begun, _), _, (asked, _) = port.written
+        assert asked - begun == pytest.approx(1000 * port.BYTE_S + 0.004)
+        assert attached.stats("lock").retries == 0
+
+    run_virtual(scenario())
+
+
+def test_a_lease_does_not_keep_a_lock_from_its_last_word(run_virtual, attached, port):
+    async def scenario():
+        port.on_write = lambda data: port.answer(data, 0.05)
+        running = asyncio.ensure_future(attached.run())
+        await asyncio.sleep(0.1)
+        async with attached.lease("board", for_s=100, deadline_s=1) as lease:
+            running.cancel()
+            assert await ask(attached, "lock", Priority.LOCK) == b"lock"
+            with pytest.raises(LineLost, match="the station is stopping"):
+                lease.write(b"more")
+        await asyncio.wait([running])
+
+    run_virtual(scenario())
