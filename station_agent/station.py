@@ -152,7 +152,7 @@ class Station:
             out_of_service=await self._store.submit(load_out_of_service),
         )
         self.doorway.on_changed = self._changed
-        self.doorway.on_warning = lambda: self._say(CLOSE_THE_DOOR)
+        self.doorway.on_warning = self._warn
         self.doorway.on_exit = lambda how: self.desk.left()
         self._doorkeeper = Doorkeeper(
             profile, self.doorway, self._ways, clock=clock, spool=self._spool, alarms=self._alarms
@@ -408,6 +408,11 @@ class Station:
         if self._voice is not None and self._profile.voice is not None:
             sentence = SENTENCES[reason]
             self._voice.say(sentence.zh if self._profile.voice.language == "zh" else sentence.en)
+
+    def _warn(self) -> None:
+        """The door has stood open for long: whoever is near should close it."""
+        self._say(CLOSE_THE_DOOR)
+        self._reader_desk.call_attention()
 
     def _ways(self) -> Ways:
         door, readers = self._profile.door, {}

@@ -78,13 +78,19 @@ class ReaderDesk:
 
     def answered(self, reader: str, granted: bool) -> None:
         """Show at the reader what became of an attempt at it. Returns at once; the release is on its way already."""
-        device = self._readers.get(reader)
-        if device is None:
-            return
+        if reader in self._readers:
+            self._indicate(reader, Indication.GRANTED if granted else Indication.DENIED)
+
+    def call_attention(self) -> None:
+        """At every reader: something is to be done here, such as closing the door. Returns at once."""
+        for reader in self._readers:
+            self._indicate(reader, Indication.ATTENTION)
+
+    def _indicate(self, reader: str, indication: Indication) -> None:
+        device = self._readers[reader]
         earlier = self._showing.get(reader)
         if earlier is not None:
             earlier.cancel()
-        indication = Indication.GRANTED if granted else Indication.DENIED
         self._showing[reader] = asyncio.get_running_loop().create_task(
             self._show(device, indication), name=f"{reader} shows {indication}"
         )
