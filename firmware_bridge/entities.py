@@ -290,9 +290,13 @@ async def farewell(nodes: Iterable[Node]) -> None:
     try:
         async with asyncio.timeout(FAREWELL_S_MAX):
             for node in nodes:
-                await node.until(lambda node=node: not node.busy)  # type: ignore[misc]
+                await _idle(node)
     except TimeoutError:
         return
+
+
+async def _idle(node: Node) -> None:
+    await node.until(lambda: not node.busy)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
@@ -114,7 +115,7 @@ class EntityDevice(EntityDriver):
             before = (self._node.down, len(self._points))
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._options.period_s):
-                    await self._node.until(lambda: (self._node.down, len(self._points)) != before)  # noqa: B023
+                    await self._node.until(lambda: (self._node.down, len(self._points)) != before)  # noqa: B023 - ends in this turn
 
     def node_changed(self) -> None:
         if self._node.down:
@@ -197,12 +198,13 @@ def _check_value(where: str, entity: Entity, value: float | bool | str) -> None:
     match entity.kind:
         case Kind.SWITCH if not isinstance(value, bool):
             raise ValueError(f"{where} is true or false, not {value!r}")
-        case Kind.NUMBER if isinstance(value, bool | str):
-            raise ValueError(f"{where} is a number, not {value!r}")
-        case Kind.NUMBER if not (takes.min is None or value >= takes.min) or not (  # type: ignore[operator]
-            takes.max is None or value <= takes.max  # type: ignore[operator]
-        ):
-            raise ValueError(f"{where} is {takes.min:g} to {takes.max:g} {takes.unit}, not {value}")
+        case Kind.NUMBER:
+            if isinstance(value, bool | str):
+                raise ValueError(f"{where} is a number, not {value!r}")
+            low = -math.inf if takes.min is None else takes.min
+            high = math.inf if takes.max is None else takes.max
+            if not low <= value <= high:  # also what is no number
+                raise ValueError(f"{where} is {low:g} to {high:g} {takes.unit}, not {value}")
         case Kind.TEXT if not isinstance(value, str):
             raise ValueError(f"{where} is a text, not {value!r}")
 

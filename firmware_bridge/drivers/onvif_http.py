@@ -158,7 +158,7 @@ class Access:
         try:
             async with asyncio.timeout(timeout_s), place:
                 tls = await self._context()
-                async with httpx.AsyncClient(verify=tls, timeout=None, trust_env=False) as client:  # noqa: S113
+                async with httpx.AsyncClient(verify=tls, timeout=None, trust_env=False) as client:  # noqa: S113 - the deadline above
                     request = client.build_request(method, url, content=content, headers={**PLAIN, **headers})
                     answer, challenge = await self._once(client, request, size_max)
                     if answer.status == UNAUTHORIZED and self._gives_basic(challenge):

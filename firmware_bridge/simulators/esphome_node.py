@@ -126,7 +126,7 @@ class EsphomeServer:
 
     def _shake(self, frame: bytes) -> None:
         from aioesphomeapi._frame_helper.noise_encryption import ESPHOME_NOISE_BACKEND
-        from noise.connection import NoiseConnection  # type: ignore[import-untyped]
+        from noise.connection import NoiseConnection  # type: ignore[import-untyped]  # has no types
 
         assert self._hello is not None
         noise = NoiseConnection.from_name(PROTOCOL, backend=ESPHOME_NOISE_BACKEND)

@@ -458,3 +458,14 @@ def test_devices_that_name_two_keys_are_told_and_nothing_is_sent(run_virtual, cl
         await asyncio.wait([running])
 
     run_virtual(scenario())
+
+
+def test_a_number_with_one_bound_is_held_to_it(on_node):
+    async def scenario(node, room, events):
+        for value in (11, float("nan")):
+            with pytest.raises(ValueError, match="delay is -inf to 10 s, not"):
+                await room.set("delay", value)
+        assert (await room.set("delay", -3)).value == -3
+
+    delay = Entity(Kind.NUMBER, "delay", unit="s", takes=ControlRange("s", None, 10.0))
+    on_node(scenario, EntityDeviceOptions(), delay)
