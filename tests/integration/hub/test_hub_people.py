@@ -1,6 +1,9 @@
 """Log-in, roles and origin; members, their phones, and the roster that reaches a station."""
 
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import httpx
 import pytest
@@ -191,6 +194,34 @@ def test_a_lost_phone_is_revoked_at_the_stations_and_can_register_no_other_key(
         assert admin.delete(f"members/{member}/phone-keys/{own}").status_code == 204
         assert all(row["revoked_at"] for row in admin.get(f"members/{member}/phone-keys").json())
         assert own_phone.get("phone/me").status_code == 401
+
+
+def test_an_issuer_key_that_rotates_beside_the_hub_reaches_stations_and_phones(
+    own_hub: HubProcess,
+) -> None:
+    with own_hub.client("admin") as admin, MqttStation(own_hub.link("demo-01")) as station:
+        member = admin.post("members", json=NEW).json()["id"]
+        (first,) = roster_with(station, member).issuers
+        command = [
+            Path(sys.executable).with_name("yizhan-hub"),
+            "issuer",
+            "rotate",
+            "--at-once",
+            "--data",
+            own_hub.data,
+        ]
+        subprocess.run(command, check=True, timeout=30)
+        while len(issuers := roster_with(station, member).issuers) < 2:
+            pass
+        assert {issuer.kid for issuer in issuers} == {first.kid, 2}
+        old = next(issuer for issuer in issuers if issuer.kid == first.kid)
+        assert timedelta(days=14) < old.not_after - datetime.now(UTC) < timedelta(days=16)
+        ticket = admin.post(f"members/{member}/phone-ticket").json()["url"].partition("=")[2]
+        with own_hub.client(user=None) as phone:
+            phone.post("phone/session", json={"ticket": ticket})
+            public = code.public_bytes(ec.generate_private_key(ec.SECP256R1())).hex()
+            answer = phone.post("phone/keys", json={"algorithm": "es256", "public": public}).json()
+        assert bytes.fromhex(answer["certificate"])[35] == 2
 
 
 def test_a_suspended_member_reaches_the_station_at_once(station: MqttStation, admin: httpx.Client) -> None:
