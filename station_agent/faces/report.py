@@ -14,6 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -190,8 +191,8 @@ def measure(
     further: dict[str, list[Attempt]] = {}
     takes: list[list[Sight]] = []
     for name, photos in members:
-        sights = [(path, look(engine, _picture(path))) for path in photos]
-        chosen = [(path, sight) for path, sight in sights if sight.nearest is not None][:TEMPLATES]
+        seen = ((path, look(engine, _picture(path))) for path in photos)
+        chosen = list(islice(((path, sight) for path, sight in seen if sight.nearest is not None), TEMPLATES))
         rows += [(name, sight.nearest.embedding) for _, sight in chosen if sight.nearest is not None]
         takes.append([sight for _, sight in chosen])
         used = {path for path, _ in chosen}

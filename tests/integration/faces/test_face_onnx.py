@@ -32,7 +32,10 @@ from station_agent.wire.commands import Consent
 pytestmark = [pytest.mark.integration, pytest.mark.needs_faces, pytest.mark.timeout(180)]
 
 DRAFT = Path(__file__).resolve().parents[3] / "config" / "models" / "yunet-mobilefacenet.toml"
-REPORT_S_MAX = 600.0
+REPORT_S_MAX = 1500.0
+"""It takes some 80 s of a processor, and shares it with whatever else runs."""
+
+LOOK_S_MAX = 30.0
 
 Frames = Callable[[Any], AsyncIterator[Any]]
 
@@ -50,7 +53,8 @@ def pack(models_dir: Path, key: Ed25519PrivateKey, tmp_path_factory: pytest.Temp
 @pytest.fixture
 async def service(tmp_path: Path, pack: packs.Pack) -> AsyncIterator[FaceService]:
     store = TemplateStore(tmp_path / "faces" / "templates.sqlite", tmp_path / "keys" / "faces.key")
-    service = FaceService(store, SystemClock(), engine="onnx", pack=pack)
+    worker = FaceWorker(ENGINES["onnx"], str(pack.folder), pack.digest, request_timeout_s=LOOK_S_MAX)
+    service = FaceService(store, SystemClock(), engine="onnx", pack=pack, worker=worker)
     running = asyncio.create_task(service.run())
     await service.worker.ready.wait()
     yield service
@@ -173,9 +177,15 @@ def test_the_agent_loads_neither_engine() -> None:
 
 @pytest.mark.timeout(REPORT_S_MAX)
 def test_the_acceptance_of_the_calibrated_engine(
-    pack: packs.Pack, key: Ed25519PrivateKey, faces_dir: Path, tmp_path: Path
+    models_dir: Path, key: Ed25519PrivateKey, faces_dir: Path, tmp_path: Path
 ) -> None:
-    """100 people with three templates, the threshold by the rule alone. `pytest -rP` prints the whole report."""
+    """100 people with three templates, the threshold by the rule alone. `pytest -rP` prints the whole report.
+
+    Without the liveness models, which a photo is no question for.
+    """
+    draft = tmp_path / "draft.toml"
+    draft.write_text(DRAFT.read_text().partition("[[liveness]]")[0])
+    pack = packs.make(draft, models_dir, key, tmp_path / "pack")
     trust = tmp_path / "trust.pem"
     trust.write_bytes(key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
     words = ["faces", "report", str(faces_dir), "--engine", "onnx", "--pack", str(pack.folder), "--trust", str(trust)]
