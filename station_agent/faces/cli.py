@@ -130,6 +130,42 @@ def report(
     print(told if as_json else made.text())
 
 
+@faces.command("liveness-report")
+def liveness_report(
+    folder: Annotated[Path, typer.Argument(help="Pictures: live/ and attack/KIND/")],
+    pack_dir: Annotated[Path, typer.Option("--pack", help="A model pack with liveness models")],
+    trust: Annotated[Path, typer.Option("--trust", help="PEM of the keys that may sign it")],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of text")] = False,
+) -> None:
+    """APCER and BPCER (ISO/IEC 30107-3) of the passive liveness models, on these pictures alone."""
+    from station_agent.faces import liveness_report as reports
+
+    with _refusals():
+        looking, _ = _engine(EngineName.ONNX, pack_dir, trust)
+    try:
+        made = reports.measure(folder, looking)
+    except reports.NoPictures as error:
+        raise typer.BadParameter(str(error), param_hint="FOLDER") from error
+    print(json.dumps(made.as_json(), indent=1) if as_json else made.text())
+
+
+@faces.command()
+def rekey(
+    state: Annotated[Path, typer.Option(help="The station's --state; the agent must not run")],
+    keys: Annotated[Path | None, typer.Option(help="The station's --keys; `keys` beside --state by default")] = None,
+) -> None:
+    """Seal every face template with a new key and forget the old one."""
+    from station_agent.faces.templates import TemplateStore, TemplatesUnusable
+
+    key_dir = keys or state.parent / f"{state.name}-keys"
+    try:
+        count = TemplateStore(state / "faces.sqlite", key_dir / "faces.key").rekey()
+    except TemplatesUnusable as error:
+        Console(stderr=True).print(f"[bold red]{escape(str(error))}[/]", soft_wrap=True)
+        raise typer.Exit(EXIT_REFUSED) from error
+    print(f"{count} templates have a new key")
+
+
 def _engine(name: EngineName, pack_dir: Path | None, trust: Path | None) -> tuple[Engine, Rule]:
     from station_agent.faces import packs
     from station_agent.faces.calibrate import calibrate

@@ -150,10 +150,7 @@ function Actions({ member, show }: ActionsProps) {
       onOk: () => changing.mutateAsync(false),
     });
   if (!mayAct) return null;
-  const askErase = () => {
-    show({ kind: "faceData", member }); // where each station's receipt will be seen
-    eraseFace(member);
-  };
+  const askErase = () => eraseFace(member, () => show({ kind: "faceData", member })); // where each receipt will be seen
   return (
     <>
       <Button size="small" onClick={() => show({ kind: "phone", member })} disabled={!member.active}>

@@ -81,12 +81,12 @@ function Proofs({ erasures }: { erasures: Erasure[] }) {
 }
 
 /** Asks, then orders the erasure at every station; each one's receipt comes when it is online. */
-export function useEraseFace(): (member: Member) => void {
+export function useEraseFace(): (member: Member, done?: () => void) => void {
   const { t } = useTranslation();
   const { modal, message } = App.useApp();
   const client = useQueryClient();
   const text = useProblemText();
-  return (member) =>
+  return (member, done) =>
     void modal.confirm({
       title: t("face.eraseAsk", { name: member.name }),
       content: t("face.eraseSay"),
@@ -95,6 +95,7 @@ export function useEraseFace(): (member: Member) => void {
       onOk: async () => {
         try {
           client.setQueryData(faceDataQuery(member.id).queryKey, await eraseFace(member.id));
+          done?.();
           await client.invalidateQueries({ queryKey: ["members"] });
         } catch (error) {
           void message.error(text(error));
