@@ -77,8 +77,23 @@ export const commandsQuery = (station: string) =>
     queryFn: () => unwrap(hub.listStationCommands({ path: { station }, query: { limit: 50 } })),
   });
 
+/** Asked again soon while the station still runs older ones. */
+export const rulesQuery = (station: string) =>
+  queryOptions({
+    queryKey: ["rules", station],
+    queryFn: () => unwrap(hub.getRules({ path: { station } })),
+    refetchInterval: ({ state: { data } }) => (data && (data.running ?? 0) < data.version ? SECOND : 15 * SECOND),
+  });
+
+export const accessCodesQuery = (station: string) =>
+  queryOptions({ queryKey: ["codes", station], queryFn: () => unwrap(hub.listAccessCodes({ path: { station } })) });
+
 const FINAL: ReadonlySet<string> = new Set<hub.CommandStatus>(["done", "refused", "expired", "failed"]);
 export const isFinal = (command: hub.Command | undefined) => command !== undefined && FINAL.has(command.status);
+
+/** Waits for a second person. */
+export const isUnconfirmed = ({ status, confirm_until, confirmer }: hub.Command) =>
+  status === "queued" && confirm_until !== null && confirmer === null;
 
 /** One command until it is settled: the live stream tells, and a slow question makes sure. */
 export const commandQuery = (command: string) =>
@@ -104,6 +119,16 @@ export const changeMember = (member: string, body: hub.MemberChange) => unwrap(h
 export const faceData = (member: string) => unwrap(hub.getFaceData({ path: { member } }));
 export const eraseFace = (member: string) => unwrap(hub.eraseFace({ path: { member } }));
 export const phoneTicket = (member: string) => unwrap(hub.issuePhoneTicket({ path: { member } }));
+
+export const confirmCommand = (command: string) => unwrap(hub.confirmCommand({ path: { command } }));
+export const putRules = (station: string, body: hub.RulesChange) => unwrap(hub.putRules({ path: { station }, body }));
+export const setCold = (station: string, body: hub.ColdChange) => unwrap(hub.setCold({ path: { station }, body }));
+export const setLockdown = (station: string, body: hub.LockdownChange) => unwrap(hub.setLockdown({ path: { station }, body }));
+export const giveGuestCode = (station: string, body: hub.NewGuestCode) => unwrap(hub.giveGuestCode({ path: { station }, body }));
+export const givePin = (station: string, body: hub.NewPinWritable) => unwrap(hub.givePin({ path: { station }, body }));
+export const registerCard = (station: string, body: hub.NewCard) => unwrap(hub.registerCard({ path: { station }, body }));
+export const revokeAccessCode = (station: string, code: string, reason: string) =>
+  unwrap(hub.revokeAccessCode({ path: { station, code }, body: { reason } }));
 
 export const cameraPicture = (station: string, camera: string): Promise<Blob> =>
   unwrap(hub.cameraPicture({ path: { station, camera }, parseAs: "blob" }) as Promise<Outcome<Blob>>);

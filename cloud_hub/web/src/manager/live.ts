@@ -11,7 +11,7 @@ const HOURS_24_MS = 24 * 3_600_000;
 const REOPEN_MS = 2000;
 
 /** Event kinds after which a station's details (devices, alarms, roster) differ. */
-const CHANGES_DETAIL: ReadonlySet<string> = new Set(["alarm.raised", "alarm.cleared", "device.health", "agent.started", "roster.applied"]);
+const CHANGES_DETAIL: ReadonlySet<string> = new Set(["alarm.raised", "alarm.cleared", "device.health", "agent.started", "roster.applied", "rules.applied"]);
 const CHANGES_MEMBERS: ReadonlySet<string> = new Set(["face.enrolled", "face.erased"]);
 
 export function useLive(): boolean {
@@ -66,6 +66,7 @@ export const FOLDS: Record<string, Fold> = {
       client.setQueryData<InfiniteData<Timeline>>(["events", key], (data) => data && prepended(data, item));
     }
     if (CHANGES_DETAIL.has(item.kind)) void client.invalidateQueries({ queryKey: ["station", item.station] });
+    if (item.kind === "rules.applied") void client.invalidateQueries({ queryKey: ["rules", item.station] });
     if (CHANGES_MEMBERS.has(item.kind)) void client.invalidateQueries({ queryKey: ["members"] });
   },
   command: (client, command: Command) => {

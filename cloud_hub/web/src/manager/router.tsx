@@ -17,6 +17,12 @@ export const stationRoute = createRoute({
   component: lazyRouteComponent(() => import("./pages/station.tsx"), "StationPage"),
 });
 
+export const rulesRoute = createRoute({
+  getParentRoute: () => root,
+  path: "/stations/$station/rules",
+  component: lazyRouteComponent(() => import("./pages/rules.tsx"), "RulesPage"),
+});
+
 const activity = createRoute({
   getParentRoute: () => root,
   path: "/activity",
@@ -30,7 +36,7 @@ const members = createRoute({
 });
 
 export const router = createRouter({
-  routeTree: root.addChildren([overview, stationRoute, activity, members]),
+  routeTree: root.addChildren([overview, stationRoute, rulesRoute, activity, members]),
   defaultPreload: "intent",
   scrollRestoration: true,
 });

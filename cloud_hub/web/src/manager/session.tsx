@@ -15,6 +15,10 @@ export function useMayAct(): boolean {
   return user !== null && user.role !== "viewer";
 }
 
+export function useIsAdmin(): boolean {
+  return useContext(CurrentUser)?.role === "admin";
+}
+
 export function LogInPage() {
   const { t } = useTranslation();
   const client = useQueryClient();

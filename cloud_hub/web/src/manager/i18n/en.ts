@@ -1,6 +1,7 @@
 /** The same words in English; the type holds them to the Chinese ones. */
 import { OCCUPATIONS } from "../../plain/occupations.ts";
 import type { Words } from "./zh.ts";
+import { rulesEn } from "./rules.en.ts";
 import { whyEn } from "./why.en.ts";
 
 export const en: Words = {
@@ -213,6 +214,7 @@ export const en: Words = {
     why: { asked: "asked for", suspended: "membership suspended", removed: "member removed" },
   },
   why: whyEn,
+  rules: rulesEn,
   reason: {
     member: "valid member",
     remote_order: "a manager's order",

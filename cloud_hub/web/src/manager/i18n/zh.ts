@@ -1,6 +1,7 @@
 /** The manager's words, Chinese first: `en.ts` has the type of this object, so no key can be missing there. */
 import type { AlarmKind, CommandKind, CommandStatus, Credential, DoorState, Reason, Remark } from "../../client";
 import { OCCUPATIONS } from "../../plain/occupations.ts";
+import { rulesZh } from "./rules.zh.ts";
 import { whyZh } from "./why.zh.ts";
 
 /** Why somebody was not let in, as the second half of a sentence. */
@@ -334,6 +335,7 @@ export const zh = {
   },
   reason,
   why: whyZh,
+  rules: rulesZh,
   door,
   alarm,
   command,

@@ -1,5 +1,5 @@
 /** One station: its door, comfort, sign, cameras, what happened, what was ordered, how its devices are. */
-import { ArrowLeftOutlined } from "@ant-design/icons";
+import { ArrowLeftOutlined, SafetyOutlined } from "@ant-design/icons";
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { Alert, Button } from "antd";
@@ -89,6 +89,9 @@ function Heading({ detail }: { detail: StationDetail }) {
         {detail.spooled !== null && detail.spooled > 0 && <span>{t("station.spooled", { count: detail.spooled })}</span>}
         {detail.clock_trusted === false && <span>{t("station.clock")}</span>}
       </div>
+      <Link to="/stations/$station/rules" params={{ station: detail.id }} className="rules-link" data-testid="rules-link">
+        <SafetyOutlined aria-hidden /> {t("rules.open")}
+      </Link>
       {detail.virtual_door_url !== null && (
         <Button href={detail.virtual_door_url} target="_blank" rel="noreferrer">
           {t("station.virtualDoor")} ↗

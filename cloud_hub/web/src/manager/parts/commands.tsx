@@ -1,9 +1,12 @@
 /** What was ordered at a station, by whom and why, and what became of it. */
-import { useQuery } from "@tanstack/react-query";
+import { useMutation, useQuery } from "@tanstack/react-query";
+import { App, Button } from "antd";
+import { useContext } from "react";
 import { useTranslation } from "react-i18next";
-import { type Command, commandsQuery, type StationDetail } from "../api.ts";
+import { type Command, commandsQuery, confirmCommand, isUnconfirmed, type StationDetail } from "../api.ts";
 import { when } from "../words.ts";
-import { Loaded, Nothing } from "./notices.tsx";
+import { CurrentUser, useMayAct } from "../session.tsx";
+import { Loaded, Nothing, useProblemText } from "./notices.tsx";
 import { ScrollCard } from "./scroll_card.tsx";
 import { commandTone, Dot } from "./status.tsx";
 
@@ -31,6 +34,14 @@ export function CommandsCard({ station }: { station: StationDetail }) {
 
 function Row({ command }: { command: Command }) {
   const { t } = useTranslation();
+  const user = useContext(CurrentUser);
+  const mayAct = useMayAct();
+  const { message } = App.useApp();
+  const problem = useProblemText();
+  const confirming = useMutation({
+    mutationFn: () => confirmCommand(command.id),
+    onError: (error) => void message.error(problem(error)),
+  });
   const text = command.kind === "sign.text" ? `“${String(command.order["text"] ?? "")}”` : "";
   return (
     <li>
@@ -39,9 +50,15 @@ function Row({ command }: { command: Command }) {
         <b>{t(`command.${command.kind}`)}</b> {text}
         <small>
           {command.actor} · {command.reason}
+          {command.confirmer !== null && ` · ${t("rules.second.by", { who: command.confirmer })}`}
           {command.status !== "done" && command.detail && ` · ${command.detail}`}
         </small>
       </span>
+      {isUnconfirmed(command) && mayAct && user?.user !== command.actor && (
+        <Button size="small" type="primary" danger loading={confirming.isPending} onClick={() => confirming.mutate()} data-testid="confirm-command">
+          {t("rules.second.confirm")}
+        </Button>
+      )}
       <Dot tone={commandTone(command.status)}>{t(`status.${command.status}`)}</Dot>
     </li>
   );

@@ -46,7 +46,7 @@ function useSecondsUntil(iso: string): number {
   return Math.ceil((Date.parse(iso) - now) / 1000);
 }
 
-function Qr({ text, label }: { text: string; label: string }) {
+export function Qr({ text, label }: { text: string; label: string }) {
   const { path, size } = useMemo(() => {
     const { data, size: modules } = encode(text, { ecc: "M", border: 4 });
     const cells = data.flatMap((row, y) => row.map((dark, x) => (dark ? `M${x} ${y}h1v1h-1z` : "")));

@@ -2,7 +2,8 @@
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { Alert, Button, Form, Input, Modal, Steps } from "antd";
 import { useTranslation } from "react-i18next";
-import { type Command, commandQuery, isFinal, sendCommand, type StationDetail } from "../api.ts";
+import { type Command, commandQuery, isFinal, isUnconfirmed, sendCommand, type StationDetail } from "../api.ts";
+import { clock } from "../words.ts";
 import { useProblemText } from "./notices.tsx";
 
 const STEPS = ["queued", "sent", "accepted", "done"] as const;
@@ -84,6 +85,9 @@ function Progress({ first, station, again, close }: ProgressProps) {
         status={settled && !good ? "error" : good ? "finish" : "process"}
         items={STEPS.map((step, i) => ({ title: t(`status.${settled && !good && i === current ? command.status : step}`) }))}
       />
+      {isUnconfirmed(command) && (
+        <Alert type="warning" showIcon className="gap" title={t("rules.second.waiting", { when: clock(command.confirm_until ?? "") })} />
+      )}
       <Alert
         type={settled ? (good ? "success" : "error") : "info"}
         showIcon
