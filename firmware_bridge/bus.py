@@ -30,7 +30,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import math
 import random
 from collections.abc import AsyncIterator, Callable
@@ -45,8 +44,6 @@ from firmware_bridge.lease import Lease
 from firmware_bridge.noise import NoiseMeter
 from firmware_bridge.patience import PATIENCE_S_MIN
 from firmware_bridge.quiet import Quiet
-
-log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -374,6 +371,7 @@ class Bus:
         """A lock request waits, and the device on the wire is silent: the rest of its time passes off the wire."""
         job = self._finish()
         job.gave_way = True
+        job.device.in_vain = job.exchange.parts
         job.device.patience.settled_until = job.sent_s + job.timeout_s
         self._late = LateEar(job)
         self._queue.add(job)
@@ -422,6 +420,7 @@ class Bus:
         now = self._clock.monotonic()
         patience, stats = job.device.patience, job.device.stats
         patience.missed(now)
+        job.device.in_vain = job.exchange.parts
         job.gave_way = False
         if bad:
             stats.bad_frames += 1

@@ -46,6 +46,7 @@ class Attached:
     online_with_line: bool
     stats: DeviceStats = field(default_factory=DeviceStats)
     health: Health | None = None
+    in_vain: tuple[bytes, ...] = ()  # the latest question that it did not answer in time
     patience: Patience = field(init=False)
 
     def __post_init__(self) -> None:

@@ -45,6 +45,7 @@ class Quiet:
         start_s = max(self.free_s, min(self._quiet_until, strays_s)) + job.device.policy.gap_s
         if not is_lock:
             return max(start_s, job.device.patience.settled_until, clear_until)
-        # Only another question could be answered by a late answer, not the same one asked again.
-        again = job.sent_s > 0
-        return start_s if job.exchange.told_apart or again else max(start_s, job.device.patience.settled_until)
+        # A late answer could only be taken for the answer to another question.
+        if job.exchange.told_apart or job.exchange.parts == job.device.in_vain:
+            return start_s
+        return max(start_s, job.device.patience.settled_until)

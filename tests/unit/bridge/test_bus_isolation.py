@@ -322,3 +322,36 @@ def test_however_long_a_request_waited_it_does_not_start_into_bytes_that_are_com
         assert port.written[-1][0] >= began + 0.0045 + 0.004
 
     run_virtual(scenario())
+
+
+def test_a_question_for_a_lock_is_asked_again_at_once_by_whoever_asks(run_virtual, bus, port):
+    async def scenario():
+        attach(bus, "lock", policy=DevicePolicy(timeout_s=0.1, retries=0))
+        echo(port, after_s=0.01, silent=("state",))
+        port.open()
+        with pytest.raises(DeviceTimeout):
+            await request(bus, "lock", "state", Priority.LOCK)
+        echo(port, after_s=0.01)
+        began = asyncio.get_running_loop().time()
+        await request(bus, "lock", "state", Priority.LOCK)
+        assert port.written[-1][0] == began
+
+    run_virtual(scenario())
+
+
+def test_a_poll_that_gave_way_does_not_answer_what_a_lock_is_asked(run_virtual, bus, port):
+    async def scenario():
+        attach(bus, "lock", policy=LEARNED)
+        answers = {b"poll": (b"inputs", 0.15), b"state": (b"released", 0.01)}
+        port.on_write = lambda data: port.answer(answers[data][0], port.wire_s(len(data)) + answers[data][1])
+        port.open()
+        await asyncio.sleep(1)
+        poll = Exchange((b"poll",), Nameless, kind="read")
+        polling = asyncio.create_task(bus.request("lock", poll, priority=Priority.READER, deadline_s=1))
+        await asyncio.sleep(0.01)
+        state = Exchange((b"state",), Nameless, kind="read")
+        assert await bus.request("lock", state, priority=Priority.LOCK, deadline_s=1) == "released"
+        assert await polling == "inputs"
+        assert port.frames == [b"poll", b"state"]
+
+    run_virtual(scenario())

@@ -194,3 +194,17 @@ def test_a_lease_does_not_keep_a_lock_from_its_last_word(run_virtual, attached, 
         await asyncio.wait([running])
 
     run_virtual(scenario())
+
+
+def test_whoever_answers_in_a_lease_has_heard_all_of_it(run_virtual, attached, port):
+    async def scenario():
+        port.on_write = lambda data: port.answer(b"lock" if data == b"lock" else b"\x06", 0.05)
+        port.open()
+        async with attached.lease("board", for_s=10, deadline_s=1) as lease:
+            lease.write(bytes(1000))  # the wire is faster than its baud says
+            await lease.read(1)
+        given_back = asyncio.get_running_loop().time()
+        await ask(attached, "lock", Priority.LOCK)
+        assert port.written[-1][0] - given_back == pytest.approx(0.004)
+
+    run_virtual(scenario())
