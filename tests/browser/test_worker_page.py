@@ -9,7 +9,9 @@ import httpx
 import pytest
 import zxingcpp
 from PIL import Image
-from playwright.async_api import BrowserContext, Page, expect
+from playwright.async_api import Browser, BrowserContext, Page, expect
+
+from station_agent.wire import membership_code
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 
@@ -17,6 +19,7 @@ CAMERA = (1280, 720)
 CAMERA_FRAMES = 30
 PERIOD_MS = 15_000
 CODE_SIDE_PX_MIN = 300
+PERSON = 5
 
 
 async def worker(phone: BrowserContext, demo: Any, person: int) -> Page:
@@ -136,7 +139,7 @@ async def test_the_code_changes_every_fifteen_seconds(phone: BrowserContext, dem
 
 
 async def test_the_private_key_cannot_be_read_by_the_page(phone: BrowserContext, demo: Any) -> None:
-    page = await worker(phone, demo, 5)
+    page = await worker(phone, demo, PERSON)
     refused = await page.evaluate(
         """async () => {
           const open = indexedDB.open("yizhan-member");
@@ -148,6 +151,33 @@ async def test_the_private_key_cannot_be_read_by_the_page(phone: BrowserContext,
         }"""
     )
     assert refused == "InvalidAccessError"
+
+
+async def test_a_lost_phone_is_reported_on_the_other_one_and_registers_a_new_key_when_it_is_found(
+    phone: BrowserContext, browser: Browser, demo: Any
+) -> None:
+    lost_context = await browser.new_context(locale="zh-CN")
+    lost = await worker(lost_context, demo, PERSON)
+    code = await lost.get_by_test_id("code").get_attribute("data-code")
+    assert code is not None
+    page = await worker(phone, demo, PERSON)
+    rows = page.get_by_test_id("phones").locator(".phone-row")
+    await expect(rows.first).to_contain_text("这部手机")
+    before = await rows.count()
+    newest = page.get_by_test_id("revoke").first  # newest first: the lost one
+    await newest.click()
+    await expect(newest).to_contain_text("确定挂失")
+    await newest.click()
+    await expect(rows).to_have_count(before - 1)
+    # It was found again: opened from the mini-program anew, it has a key that nobody revoked.
+    ticket = await lost_context.request.post(
+        f"{demo.hub_url}/api/v1/demo/phone-ticket",
+        data={"member": membership_code.parse(code).member},
+        headers={"Origin": demo.hub_url},
+    )
+    await lost.goto(demo.hub_url + (await ticket.json())["url"])
+    await expect(lost.get_by_test_id("phones").locator(".phone-row").first).to_contain_text("这部手机")
+    await lost_context.close()
 
 
 async def test_a_used_link_is_told_in_a_sentence(phone: BrowserContext, demo: Any) -> None:

@@ -8,7 +8,7 @@
 import { Problem } from "../plain/http.ts";
 import { applyLanguage, chooseLanguage, currentLanguage } from "../plain/language.ts";
 import { makeCode, PERIOD_S, randomNonce } from "./code.ts";
-import { demoMembers, demoTicket, eraseFace, type FaceData, faceData, openWithTicket, type Person, synchronise, type Visit, visits } from "./phone.ts";
+import { demoMembers, demoTicket, eraseFace, type FaceData, faceData, openWithTicket, type Person, type PhoneRow, phones, revokePhone, synchronise, type Visit, visits } from "./phone.ts";
 import { forget, type Kept, loadKept } from "./store.ts";
 import { chooseView, codeView, type CodeView, failureView, preparingView } from "./view.ts";
 import { WORDS } from "./words.ts";
@@ -86,6 +86,7 @@ function showCode(kept: Kept): void {
   stopCode();
   let latest: Visit[] | null | undefined;
   let face: FaceData | null | undefined;
+  let rows: PhoneRow[] | null | undefined;
   let code = "";
   let madeAt = 0;
   let timer = 0;
@@ -132,6 +133,17 @@ function showCode(kept: Kept): void {
     shown?.setFace(face);
   };
   const erase = () => void readFace(eraseFace);
+  const readPhones = async (before?: () => Promise<unknown>) => {
+    try {
+      await before?.();
+      rows = await phones(kept);
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      rows ??= null;
+    }
+    shown?.setPhones(rows);
+  };
+  const revoke = (publicKey: string) => void readPhones(() => revokePhone(publicKey));
   const online = () => navigator.onLine && hubAnswers;
   const onNetwork = () => {
     shown?.setOnline(online());
@@ -144,11 +156,12 @@ function showCode(kept: Kept): void {
   };
 
   draw(() => {
-    shown = codeView(words(), chrome, kept, change, erase);
+    shown = codeView(words(), chrome, kept, { change, erase, revoke });
     shown.setOnline(online());
     if (code) shown.setCode(code);
     if (latest !== undefined) shown.setVisits(latest);
     if (face !== undefined) shown.setFace(face);
+    if (rows !== undefined) shown.setPhones(rows);
     return shown.element;
   });
   timer = window.setInterval(tick, 200);
@@ -166,6 +179,7 @@ function showCode(kept: Kept): void {
   };
   tick();
   void readVisits();
+  void readPhones();
 }
 
 function fail(sentence: string): void {

@@ -2,7 +2,7 @@
 import { h, svg } from "../plain/dom.ts";
 import { currentLanguage } from "../plain/language.ts";
 import { occupationName } from "../plain/occupations.ts";
-import type { FaceData, Person, Visit } from "./phone.ts";
+import type { FaceData, Person, PhoneRow, Visit } from "./phone.ts";
 import { qrPicture } from "./qr.ts";
 import type { Kept } from "./store.ts";
 import type { Words } from "./words.ts";
@@ -18,6 +18,7 @@ export interface CodeView {
   setOnline: (online: boolean) => void;
   setVisits: (visits: Visit[] | null) => void;
   setFace: (data: FaceData | null) => void;
+  setPhones: (phones: PhoneRow[] | null) => void;
 }
 
 const LARGE = "yizhan.large";
@@ -79,13 +80,20 @@ export function chooseView(words: Words, chrome: Chrome, people: Person[], pick:
   );
 }
 
-export function codeView(words: Words, chrome: Chrome, kept: Kept, change: () => void, erase: () => void): CodeView {
+export interface Deeds {
+  change: () => void;
+  erase: () => void;
+  revoke: (publicKey: string) => void;
+}
+
+export function codeView(words: Words, chrome: Chrome, kept: Kept, { change, erase, revoke }: Deeds): CodeView {
   const qr = h("div", { class: "qr-box", "data-testid": "code" });
   const arc = svg("circle", { cx: 24, cy: 24, r: 20, class: "arc", "stroke-dasharray": RING });
   const seconds = h("span", { class: "seconds" });
   const network = h("p", { class: "network", role: "status" });
   const list = h("div", { class: "visits" }, h("p", { class: "hint" }, "…"));
   const face = h("div", { class: "visits", "data-testid": "face-data" }, h("p", { class: "hint" }, "…"));
+  const phones = h("div", { class: "visits", "data-testid": "phones" }, h("p", { class: "hint" }, "…"));
   const notes = noteLines(words, kept).map((line) => h("p", { class: "note", role: "alert" }, line));
   const element = page(
     words,
@@ -105,6 +113,7 @@ export function codeView(words: Words, chrome: Chrome, kept: Kept, change: () =>
     ),
     h("section", { class: "card facts" }, network, h("p", { class: "hint" }, words.alsoOffline), h("p", { class: "hint" }, words.screenshot)),
     h("section", { class: "card" }, h("h2", {}, words.visits), list),
+    h("section", { class: "card" }, h("h2", {}, words.phones), phones),
     h("section", { class: "card" }, h("h2", {}, words.face), face),
     h("p", { class: "foot" }, h("button", { type: "button", class: "quiet", onclick: change }, words.change)),
   );
@@ -123,6 +132,7 @@ export function codeView(words: Words, chrome: Chrome, kept: Kept, change: () =>
       network.className = online ? "network on" : "network off";
     },
     setVisits: (visits) => list.replaceChildren(...visitLines(words, visits)),
+    setPhones: (rows) => phones.replaceChildren(...phoneLines(words, rows, revoke)),
     setFace: (data) => face.replaceChildren(...faceLines(words, data, erase)),
   };
 }
@@ -150,6 +160,23 @@ function visitLines(words: Words, visits: Visit[] | null): HTMLElement[] {
         h("span", {}, `${by[visit.credential] ?? visit.credential} · ${momentOf(visit.at)}`),
       ),
     );
+}
+
+/** The button of another phone needs a second press; this one cannot be lost while one looks at it. */
+function phoneLines(words: Words, rows: PhoneRow[] | null, revoke: (publicKey: string) => void): HTMLElement[] {
+  if (rows === null) return [h("p", { class: "hint" }, words.phonesOffline)];
+  return rows.map((row) => {
+    const said = (row.own ? words.phoneOwn : words.phoneOther)(dayOf(row.created_at));
+    if (row.own) return h("p", { class: "phone-row" }, said);
+    let sure = false;
+    const button = h("button", { type: "button", class: "quiet", "data-testid": "revoke", onclick: press }, words.revoke);
+    function press() {
+      if (sure) revoke(row.public);
+      sure = true;
+      button.textContent = words.revokeSure;
+    }
+    return h("p", { class: "phone-row" }, said, button);
+  });
 }
 
 /** Where it is and until when, what each station answered, and the button that needs a second press. */
