@@ -89,7 +89,7 @@ def decisions(phone: codes.PrivateKey, issuer: codes.PrivateKey, body: str, coun
     signature, text = phone.sign(b"text", ec.ECDSA(hashes.SHA256())), b"text"
     public = phone.public_key()
     policy = Policy(timedelta(days=30), UsedCodes(), BadTries(10, 60))
-    bare, short, long = [], [], []
+    bare, short, long, worked = [], [], [], []
     for number in range(count):
         began = time.perf_counter()
         for _ in range(2):
@@ -98,13 +98,17 @@ def decisions(phone: codes.PrivateKey, issuer: codes.PrivateKey, body: str, coun
         for samples, proof in ((short, None), (long, certificate)):
             shown = codes.make_code(phone, MEMBER, now, number.to_bytes(2), proof)
             attempt = CodeAttempt(UUID(int=number), "scanner", shown)
-            began = time.perf_counter()
+            began, worked_from = time.perf_counter(), time.thread_time()
             verdict = decide(attempt, roster, policy, Now(now, 0.0, True))
             samples.append((time.perf_counter() - began) * 1000)
+            if proof is not None:
+                worked.append((time.thread_time() - worked_from) * 1000)
             if not isinstance(verdict, Grant):
                 raise BenchFailed(f"codes: a good code was refused: {verdict}")
     rows = spread("codes", "decision, short code, 50,000 members", short, "ms", p99_baseline=GOAL_MS)
     rows += spread("codes", "decision, long code, 50,000 members", long, "ms", p99_baseline=GOAL_MS)
+    # What a busy machine adds is not in the processor's time.
+    rows.append(Row("codes", "decision, long code, processor time p99", quantile(worked, 0.99), "ms", GOAL_MS))
     for share, name in ((0.5, "median"), (0.99, "p99")):
         metric = f"decision, long code, {name}, over two bare verifications"
         rows.append(Row("codes", metric, quantile(long, share), "ms", quantile(bare, share)))
