@@ -11,8 +11,10 @@ import pytest
 from typer.testing import CliRunner
 
 from station_agent.cli import app, schemas
-from station_agent.settings import DLIB_WARNING, Checked, profiles_dir_of, read_profile
+from station_agent.faces.liveness import Mode
+from station_agent.settings import DLIB_WARNING, Checked, liveness_mode, profiles_dir_of, read_profile
 from station_agent.virtual.wiring import NotSimulated, wiring
+from station_agent.wire.profile import StationProfile
 
 ROOT = Path(__file__).resolve().parents[3]
 STATIONS = sorted((ROOT / "config" / "stations").glob("*.toml"))
@@ -130,3 +132,25 @@ def test_what_cannot_be_simulated_is_named(tmp_path: Path) -> None:
     assert checked.profile is not None
     with pytest.raises(NotSimulated, match=r"devices\.door_lock\.options"):
         wiring(checked.profile)
+
+
+@pytest.mark.parametrize(
+    ("faces", "tells", "mode"),
+    [
+        ({}, True, Mode.OFF),
+        ({"engine": "onnx", "pack": "p"}, True, Mode.CHALLENGE),
+        ({"engine": "onnx", "pack": "p"}, False, Mode.PASSIVE),
+        ({"engine": "onnx", "pack": "p", "liveness": "passive"}, True, Mode.PASSIVE),
+    ],
+)
+def test_how_living_faces_are_told_follows_from_engine_and_sign(faces: dict[str, str], tells: bool, mode: Mode) -> None:
+    raw = tomllib.loads(DEMO.read_text("utf-8"))
+    raw["faces"] = raw["faces"] | faces
+    if not tells:
+        del raw["sign"]
+    assert liveness_mode(StationProfile.model_validate(raw)) is mode
+
+
+def test_liveness_that_the_engine_cannot_tell_is_a_mistake(tmp_path: Path) -> None:
+    checked = changed(tmp_path, ("[faces]", '[faces]\nliveness = "challenge"'))
+    assert any("the dlib engine has no liveness models" in error for error in checked.errors)

@@ -175,6 +175,19 @@ async def test_a_sentence_stands_over_the_managers_text_and_that_over_the_idle_t
     await stopped(running)
 
 
+async def test_what_somebody_is_asked_to_do_stands_on_the_sign_before_it_counts(store: Store, clock: FakeClock) -> None:
+    sign = ScriptedSign()
+    service = SignService(sign, "欢迎", 4, store=store, clock=clock)
+    running = asyncio.create_task(service.run())
+    await turns()
+    await service.ask("请低头", 10)
+    assert service.shown == "请低头"
+    sign.silent = True
+    with pytest.raises(DeviceTimeout):
+        await service.ask("请抬头", 10)
+    await stopped(running)
+
+
 async def test_a_sign_that_is_silent_is_told_to_who_waits_and_tried_again(store: Store, clock: FakeClock) -> None:
     sign = ScriptedSign()
     service = SignService(sign, "欢迎", 4, store=store, clock=clock)
