@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-from firmware_bridge.capabilities import DeviceTimeout, FirmwareVersion, Health
+from firmware_bridge.capabilities import FirmwareVersion
 from firmware_bridge.cli.probe import Heard
 from firmware_bridge.cli.target import (
     DEVICE,
@@ -31,7 +31,6 @@ from firmware_bridge.cli.target import (
     mistakes_told,
     opened,
     options_of,
-    up_to,
 )
 from firmware_bridge.config import DeviceConfig
 from firmware_bridge.drivers import DRIVERS, Capability
@@ -103,10 +102,7 @@ async def _flash(
     console = Console(stderr=True)
     columns = (TextColumn("firmware"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
     async with opened(target, heard.emit) as bridge:
-        async with up_to(timeout_s):
-            await heard.until(lambda: heard.health is not None)
-        if heard.health is not Health.ONLINE:
-            raise DeviceTimeout(target.device.driver, heard.detail or "it did not answer; check power, wiring, address")
+        await heard.online(target.device.driver, timeout_s)
         board = bridge.flashable(DEVICE)
         before = await board.firmware()
         if dry_run:

@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from firmware_bridge.capabilities import DeviceTimeout, Health
 from firmware_bridge.cli.probe import Heard
 from firmware_bridge.cli.target import (
     DEVICE,
@@ -30,7 +29,6 @@ from firmware_bridge.cli.target import (
     mistakes_told,
     opened,
     options_of,
-    up_to,
 )
 from firmware_bridge.config import DeviceConfig
 from firmware_bridge.drivers import DRIVERS, Capability
@@ -66,8 +64,5 @@ def identify(
 async def _identify(target: Target, for_s: float, timeout_s: float) -> str:
     heard = Heard()
     async with opened(target, heard.emit) as bridge:
-        async with up_to(timeout_s):
-            await heard.until(lambda: heard.health is not None)
-        if heard.health is not Health.ONLINE:
-            raise DeviceTimeout(target.device.driver, heard.detail or "it did not answer; check power, wiring, address")
+        await heard.online(target.device.driver, timeout_s)
         return await bridge.identifiable(DEVICE).identify(for_s)

@@ -20,6 +20,7 @@ from firmware_bridge.capabilities import (
     Control,
     DeviceError,
     DeviceEvent,
+    DeviceTimeout,
     Flashable,
     Health,
     HealthChanged,
@@ -97,6 +98,13 @@ class Heard:
         while not condition():
             self._changed.clear()
             await self._changed.wait()
+
+    async def online(self, driver: str, within_s: float) -> None:
+        """Wait until the device says how it is. Raises DeviceTimeout when it does not, or is not there."""
+        async with up_to(within_s):
+            await self.until(lambda: self.health is not None)
+        if self.health is not Health.ONLINE:
+            raise DeviceTimeout(driver, self.detail or "it did not answer; check power, wiring, address")
 
 
 def probe(
