@@ -14,7 +14,6 @@ from cloud_hub.rules.models import AccessKind, Body, RawCard
 from station_agent.wire.kinds import Credential
 from station_agent.wire.rules import (
     TYPED_DIGITS_MAX,
-    TYPED_DIGITS_MIN,
     Card,
     Guest,
     Hashing,
@@ -32,7 +31,7 @@ BUILT_IN = {
 }
 """Roles that exist unless a manager gives others of these names."""
 
-PIN_DIGITS = 6
+PIN_DIGITS = 6  # at least: four are found from their hash in minutes by whoever steals a station's disk
 GUEST_DIGITS = 8
 
 
@@ -115,8 +114,8 @@ def second_person_needed(body: Body, now: datetime) -> bool:
 
 def good_pin(digits: str) -> str:
     """The digits, if nobody guesses them first. Raises BadSecret."""
-    if not (digits.isascii() and digits.isdigit() and TYPED_DIGITS_MIN <= len(digits) <= TYPED_DIGITS_MAX):
-        raise BadSecret(f"A PIN is {TYPED_DIGITS_MIN} to {TYPED_DIGITS_MAX} digits.")
+    if not (digits.isascii() and digits.isdigit() and PIN_DIGITS <= len(digits) <= TYPED_DIGITS_MAX):
+        raise BadSecret(f"A PIN is {PIN_DIGITS} to {TYPED_DIGITS_MAX} digits.")
     steps = {int(b) - int(a) for a, b in pairwise(digits)}
     if steps in ({0}, {1}, {-1}):
         raise BadSecret("A PIN of one digit repeated, or of digits in a row, is guessed first: choose another.")

@@ -286,7 +286,7 @@ def test_a_second_person_is_asked_for_when_the_rule_says() -> None:
     assert not compose.second_person_needed(down, NOW + HOUR)
 
 
-@pytest.mark.parametrize("digits", ["1111", "123456", "9876", "12a4", "123", "1234567890123"])
+@pytest.mark.parametrize("digits", ["111111", "123456", "987654", "7309a4", "73091", "7309147309147"])
 def test_numbers_that_are_guessed_first_are_no_pins(digits: str) -> None:
     with pytest.raises(compose.BadSecret):
         compose.good_pin(digits)

@@ -17,6 +17,9 @@ export const moment = (iso: string) => dayjs(iso).format("MM-DD HH:mm");
 export const when = (iso: string) => (dayjs().isSame(iso, "day") ? clock(iso) : moment(iso));
 export const day = (iso: string) => dayjs(iso).format("YYYY-MM-DD");
 
+/** A role of the rules: the built-in ones in words, others by the name that they were given. */
+export const roleName = (t: TFunction, role: string) => t("rules.roles", { returnObjects: true })[role] ?? role;
+
 export function ago(t: TFunction, iso: string, now = Date.now()): string {
   const minutes = Math.floor((now - Date.parse(iso)) / 60_000);
   if (minutes < 1) return t("common.ago.now");

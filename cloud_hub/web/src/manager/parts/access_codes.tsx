@@ -1,7 +1,7 @@
 /** Guests' codes, staff codes and cards: giving them out (shown once), and taking them back. */
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Alert, App, Button, Card, Form, Input, InputNumber, Modal, Radio, Select } from "antd";
-import { type ReactNode, useState } from "react";
+import { type ReactNode, useDeferredValue, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { OCCUPATIONS } from "../../plain/occupations.ts";
 import {
@@ -10,13 +10,14 @@ import {
   type GivenCode,
   giveGuestCode,
   givePin,
+  membersQuery,
   type Occupation,
   registerCard,
   revokeAccessCode,
   type StationRules,
 } from "../api.ts";
 import { useIsAdmin } from "../session.tsx";
-import { moment } from "../words.ts";
+import { moment, roleName } from "../words.ts";
 import { AskReason, ReasonItem } from "./ask_reason.tsx";
 import { Loaded, Nothing, useProblemText } from "./notices.tsx";
 import { Qr } from "./phone_link.tsx";
@@ -90,7 +91,7 @@ function Row({ code, revoke }: { code: AccessCode; revoke: () => void }) {
     code.name,
     code.phone,
     code.occupation && t(`occupation.${code.occupation}`),
-    code.kind === "guest" ? null : code.role,
+    code.kind !== "guest" && code.role !== null && roleName(t, code.role),
     code.uses !== null && t("rules.codes.uses", { count: code.uses }),
     code.not_after === null ? t("rules.codes.lasting") : t("rules.codes.until", { when: moment(code.not_after) }),
   ];
@@ -181,9 +182,24 @@ function Staff({ rules }: { rules: StationRules }) {
         <Input autoFocus maxLength={60} />
       </Form.Item>
       <Form.Item name="role" label={t("rules.codes.role")}>
-        <Select options={rules.roles.map((value) => ({ value, label: value }))} />
+        <Select options={rules.roles.map((value) => ({ value, label: roleName(t, value) }))} />
       </Form.Item>
     </>
+  );
+}
+
+function OfMember() {
+  const { t } = useTranslation();
+  const [wanted, setWanted] = useState("");
+  const { data } = useInfiniteQuery(membersQuery(useDeferredValue(wanted.trim())));
+  const members = data?.pages.flatMap((page) => page.items) ?? [];
+  return (
+    <Form.Item name="member" label={t("rules.codes.member")} rules={[{ required: true, message: t("rules.codes.needMember") }]}>
+      <Select
+        showSearch={{ filterOption: false, onSearch: setWanted }}
+        options={members.map(({ id, name }) => ({ value: id, label: `${name} ${id}` }))}
+      />
+    </Form.Item>
   );
 }
 
@@ -209,16 +225,30 @@ function GivePin({ rules, ...props }: OneProps & { rules: StationRules }) {
 function RegisterCard({ rules, ...props }: OneProps & { rules: StationRules }) {
   const { t } = useTranslation();
   const [typed, setTyped] = useState(false);
-  type Values = { name: string; role: string; number?: string; bits?: number; reason: string };
+  const [ofMember, setOfMember] = useState(false);
+  type Values = { member?: string; name?: string; role?: string; number?: string; bits?: number; reason: string };
   return (
     <Give<Values>
       {...props}
       title={t("rules.codes.card")}
       okText={t("rules.codes.register")}
       first={{ role: "staff", bits: 26 }}
-      act={({ number, bits, ...values }) => registerCard(rules.station, { ...values, raw: typed ? { number: number ?? "", bits: bits ?? 0 } : null })}
+      act={({ member, name, role, number, bits, reason }) => {
+        const owner = ofMember ? { member } : { name, role };
+        return registerCard(rules.station, { ...owner, reason, raw: typed ? { number: number ?? "", bits: bits ?? 0 } : null });
+      }}
     >
-      <Staff rules={rules} />
+      <Form.Item>
+        <Radio.Group
+          value={ofMember}
+          onChange={(event) => setOfMember(Boolean(event.target.value))}
+          options={[
+            { value: false, label: t("rules.codes.ofStaff") },
+            { value: true, label: t("rules.codes.ofMember") },
+          ]}
+        />
+      </Form.Item>
+      {ofMember ? <OfMember /> : <Staff rules={rules} />}
       <Form.Item extra={typed ? undefined : t("rules.codes.readerHint")}>
         <Radio.Group
           value={typed}

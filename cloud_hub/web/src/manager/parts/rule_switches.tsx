@@ -5,7 +5,7 @@ import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { setCold, setLockdown, type StationRules } from "../api.ts";
 import { useMayAct } from "../session.tsx";
-import { moment } from "../words.ts";
+import { moment, roleName } from "../words.ts";
 import { AskReason } from "./ask_reason.tsx";
 import { Dot } from "./status.tsx";
 
@@ -69,7 +69,7 @@ export function LockdownCard({ rules }: { rules: StationRules }) {
         <Dot tone={lockdown ? "bad" : "quiet"}>{now}</Dot>
       </p>
       {lockdown && <p>{t("rules.lockdown.by", { who: lockdown.ordered_by, reason: lockdown.reason })}</p>}
-      {lockdown && (lockdown.exempt ?? []).length > 0 && <p>{t("rules.lockdown.exemptNow", { roles: lockdown.exempt?.join(", ") })}</p>}
+      {lockdown && (lockdown.exempt ?? []).length > 0 && <p>{t("rules.lockdown.exemptNow", { roles: lockdown.exempt?.map((role) => roleName(t, role)).join(", ") })}</p>}
       <p className="dim">{t("rules.lockdown.say")}</p>
       <Button size="large" block danger={!lockdown} disabled={!mayAct} onClick={() => setAsking(true)} data-testid="lockdown-switch">
         {t(lockdown ? "rules.lockdown.stop" : "rules.lockdown.start")}
@@ -86,7 +86,7 @@ export function LockdownCard({ rules }: { rules: StationRules }) {
           {!lockdown && <Until choices={[FOREVER, ...LOCKDOWN_HOURS]} hours={hours} choose={setHours} />}
           {!lockdown && (
             <Form.Item label={t("rules.lockdown.exempt")}>
-              <Select mode="multiple" value={exempt} onChange={setExempt} options={rules.roles.map((value) => ({ value, label: value }))} />
+              <Select mode="multiple" value={exempt} onChange={setExempt} options={rules.roles.map((value) => ({ value, label: roleName(t, value) }))} />
             </Form.Item>
           )}
         </AskReason>
