@@ -74,6 +74,24 @@ def test_every_mistake_is_found_in_one_go(tmp_path: Path) -> None:
     ]
 
 
+def test_a_camera_and_verifiers_of_codes_are_checked_with_the_rest(tmp_path: Path) -> None:
+    platform = '[verifiers.union]\nkind = "platform"\nprefix = "u:"\nurl = "https://u.example/v"\ntoken = "t"\n'
+    good = changed(
+        tmp_path,
+        ("[door]\n", '[door]\ncode_camera = "entrance"\n'),
+        ("[telemetry]", platform + '[verifiers.cards]\nkind = "totp"\n[codes]\nnear = "face"\n[telemetry]'),
+    )
+    assert good.errors == []
+    bad = changed(
+        tmp_path,
+        ("[door]\n", '[door]\ncode_camera = "garden"\n'),
+        ("[telemetry]", '[codes]\nnear = "pir"\n[telemetry]'),
+    )
+    assert [error.partition(":")[0] for error in bad.errors] == ["door.code_camera", "codes.near"]
+    plain = changed(tmp_path, ("[telemetry]", platform.replace("https", "http") + "[telemetry]"))
+    assert [error.partition(":")[0] for error in plain.errors] == ["verifiers.union.platform.url"]
+
+
 def test_wrong_shapes_are_named_by_their_place(tmp_path: Path) -> None:
     checked = changed(tmp_path, ("hold_s = 5.0", "hold_s = 500"), ("[telemetry]", "[telemetry]\ncolour = 1"))
     assert [error.partition(":")[0] for error in checked.errors] == ["door.hold_s", "telemetry.colour"]
