@@ -1,7 +1,7 @@
 """A door board without its hardware: the map of `firmware/protocol.h`, the same rules, a door.
 
 It shares our codec and our reading of the rules, and with them our mistakes; the board's own ELF under simavr does
-not (`tests/contract/bridge/test_door_board.py`), and a test holds both dictionaries together.
+not (`tests/contract/bridge/door_board/`), and a test holds both dictionaries together.
 """
 
 from __future__ import annotations
