@@ -97,4 +97,5 @@ class CodeInputs:
     def _seen(self, text: str, mono_s: float) -> None:
         camera = self._profile.door.code_camera
         assert camera is not None
-        self._texts.read(Scan(camera, text, self._clock.now(), mono_s))
+        if self._texts.known(text):
+            self._texts.read(Scan(camera, text, self._clock.now(), mono_s))

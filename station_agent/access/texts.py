@@ -49,6 +49,10 @@ class Texts:
             self._under_way[scan.text] = task
             task.add_done_callback(lambda _: self._under_way.pop(scan.text, None))
 
+    def known(self, text: str) -> bool:
+        """Whether such a text is a code of ours or of a verifier: a camera sees posters and payment codes too."""
+        return is_ours(text) or any(one.claims(text) for one in self._verifiers)
+
     async def run(self) -> None:
         """Keeps nothing going: prepares what the first person would wait for, and stays."""
         for verifier in self._verifiers:

@@ -410,6 +410,16 @@ async def test_our_code_is_with_the_desk_before_the_call_returns_whatever_waits(
     await made.close()
 
 
+def test_what_a_camera_sees_is_a_code_of_ours_or_of_a_verifier_or_nothing(clock: FakeClock) -> None:
+    made, _, _ = texts(clock, Scripted("a"))
+    assert [made.known(text) for text in ("U1:ABC", "G1:1234", "x1", "https://pay.example/1")] == [
+        True,
+        True,
+        True,
+        False,
+    ]
+
+
 async def test_the_next_verifier_is_asked_only_if_the_silent_one_lets_it(clock: FakeClock) -> None:
     for fall_back, said in ((True, Reason.MEMBER), (False, Reason.PLATFORM_SILENT)):
         made, desk, _ = texts(clock, Scripted("a", Silent("off", fall_back)), Scripted("b", Proven(MEMBER)))
