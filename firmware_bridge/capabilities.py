@@ -80,6 +80,8 @@ class KeysPressed:
 
 
 class Health(StrEnum):
+    """Whether a device answers, or its line is open where nothing better is known."""
+
     ONLINE = "online"
     OFFLINE = "offline"
 
@@ -138,7 +140,9 @@ class Driver(Protocol):
     @property
     def name(self) -> str: ...
 
-    async def run(self) -> None: ...
+    async def run(self) -> None:
+        """Poll, listen and tell until cancelled; on the way out a lock without a timer of its own secures itself."""
+        ...
 
 
 @runtime_checkable
@@ -213,7 +217,9 @@ class Sensor(Protocol):
     @property
     def name(self) -> str: ...
 
-    async def read(self) -> Sequence[Reading]: ...
+    async def read(self) -> Sequence[Reading]:
+        """A Reading of each point as it stands; one that did not answer is MISSING. Raises DeviceRefused."""
+        ...
 
 
 class Indication(StrEnum):
@@ -321,7 +327,9 @@ class Camera(Protocol):
     @property
     def name(self) -> str: ...
 
-    async def info(self) -> CameraInfo: ...
+    async def info(self) -> CameraInfo:
+        """Who made it and what runs on it. Raises DeviceTimeout or DeviceRefused."""
+        ...
 
     async def snapshot(self) -> bytes:
         """One JPEG. Raises DeviceRefused where the camera has none, DeviceTimeout."""
@@ -335,7 +343,9 @@ class Camera(Protocol):
         """Move with -1..1 of the full speed for `for_s` seconds, then stop; it also stops when cancelled."""
         ...
 
-    async def stop(self) -> None: ...
+    async def stop(self) -> None:
+        """End a move now. Raises DeviceTimeout or DeviceRefused."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -361,7 +371,9 @@ class Flashable(Protocol):
     @property
     def name(self) -> str: ...
 
-    async def firmware(self) -> FirmwareVersion: ...
+    async def firmware(self) -> FirmwareVersion:
+        """What runs on it, and whether that is confirmed. Raises DeviceTimeout or DeviceRefused."""
+        ...
 
     async def flash(self, image: bytes, progress: Progress) -> FirmwareVersion:
         """Send an image that was verified, start it and confirm it: what runs afterwards.

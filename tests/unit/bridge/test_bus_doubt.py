@@ -105,3 +105,39 @@ def test_what_was_silent_is_asked_at_once_when_its_line_is_new(run_virtual, bus,
         assert await request(bus, "sensor", "read") == "read\n"
 
     run_virtual(scenario())
+
+
+def test_who_starts_while_a_lock_waits_for_its_own_gap_gives_way_as_well(run_virtual, bus, port):
+    async def scenario():
+        attach(bus, "sensor", policy=LEARNED)
+        attach(bus, "lock", policy=DevicePolicy(gap_s=0.02))
+        echo(port, after_s=0.01, silent=("abc",))
+        port.open()
+        await asyncio.sleep(0.001)
+        lock = request(bus, "lock", "open", Priority.LOCK)
+        reading = asyncio.create_task(asked(bus, "sensor"))
+        assert await lock == "open\n"
+        (begun, _), (opened, _) = port.written
+        assert port.frames == [b"abc", b"open"]
+        assert opened - begun == pytest.approx(0.003 + 0.05, abs=0.005)
+        reading.cancel()
+        await asyncio.wait([reading])
+
+    run_virtual(scenario())
+
+
+def test_the_line_is_kept_clear_again_once_another_device_was_served(run_virtual, bus, port):
+    async def scenario():
+        attach(bus, "sensor")
+        echo(port)
+        port.open()
+        await asyncio.sleep(1)
+        loop = asyncio.get_running_loop()
+        for _ in range(2):
+            began = loop.time()
+            bus.keep_clear(0.2)
+            await request(bus, "sensor", "read")
+            assert port.written[-1][0] - began == pytest.approx(0.2)
+            await asyncio.sleep(1)
+
+    run_virtual(scenario())
