@@ -1,4 +1,4 @@
-"""How long a device is waited for and when it is asked again, learned from how it answers. PURE: times are given.
+"""How long a device is waited for and when it is asked again, learned from how it answers. Times are given.
 
 ```
  timeout   its profile's, until SAMPLES_MIN answers of that kind are known; then mean + 4 deviations, as TCP does,
