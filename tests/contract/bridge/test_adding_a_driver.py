@@ -47,9 +47,8 @@ def carry_out(path, where, text):
     if where == "among the imports":
         after = before.replace("\nfrom firmware_bridge", f"\n{text}\nfrom firmware_bridge", 1)
     elif table := re.fullmatch(r"in `(\w+)`", where):
-        after = re.sub(
-            rf"(\n{table[1]}: [^\n]*= \{{.*?\n?)\}}\n", lambda m: f"{m[1]}{text}\n}}\n", before, 1, re.DOTALL
-        )
+        rows = re.compile(rf"(\n{table[1]}: [^\n]*= \{{.*?\n?)\}}\n", re.DOTALL)
+        after = rows.sub(lambda found: f"{found[1]}{text}\n}}\n", before, count=1)
     else:
         assert where == "under its table of drivers"
         rows = [line for line in before.splitlines() if line.startswith("| `")]
