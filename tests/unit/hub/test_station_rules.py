@@ -34,6 +34,7 @@ from cloud_hub.storage.database import Database
 from cloud_hub.storage.schema import access_codes, audit, events, station_rules, stations
 from station_agent.wire.commands import Command, DoorOpen
 from station_agent.wire.envelope import StationState
+from station_agent.wire.kinds import CommandStatus
 from station_agent.wire.rules import RemoteOpen, Rules, SecondPerson, card_hash, typed_hash
 from station_agent.wire.signed import Signed
 from station_agent.wire.topics import Down
@@ -274,6 +275,25 @@ async def test_a_remote_opening_waits_for_somebody_else_where_the_rules_say_so(b
     finally:
         courier.cancel()
         await asyncio.gather(courier, return_exceptions=True)
+
+
+async def test_a_hub_that_starts_again_sends_nothing_that_nobody_confirmed(bench: Bench) -> None:
+    remote = {"remote": {"second_person": "always"}}
+    await bench.rules.put(S, RulesChange(expected_version=0, parts=parts(**remote), reason="夜间"), "zheng")
+    asked = await bench.commands.send(S, DoorOpen(), "liu", "没带手机")
+    again = CommandService(bench.database, bench.clock, bench.keys.hub, bench.sent, Feed())
+    bench.clock.at += CONFIRM_WITHIN
+    courier = asyncio.create_task(again.run())
+    try:
+        async with asyncio.timeout(5):
+            settled = await again.get(asked.id)
+            while settled.status is not CommandStatus.EXPIRED:
+                settled = await again.get(asked.id)
+    finally:
+        courier.cancel()
+        await asyncio.gather(courier, return_exceptions=True)
+    assert "second person" in settled.detail
+    assert bench.sent.queue.empty()
 
 
 def test_a_second_person_is_asked_for_when_the_rule_says() -> None:
