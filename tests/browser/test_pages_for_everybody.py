@@ -16,6 +16,7 @@ PHONE: ViewportSize = {"width": 390, "height": 844}
 MANAGER_PAGES = {
     "overview": ("/", ".pin-box"),
     "station": ("/stations/demo-01", "[data-testid=timeline] li"),
+    "rules": ("/stations/demo-01/rules", "[data-testid=rules-version]"),
     "activity": ("/activity", "[data-testid=timeline] li"),
     "members": ("/members", "table.members tbody tr"),
 }
