@@ -163,7 +163,7 @@ class SentenceParser:
 
 def decode(body: str) -> Content | None:
     """What GGA, RMC or GST say; None for other sentences, and for fields that make no sense at all."""
-    if body[2:6] not in ("GGA,", "RMC,", "GST,"):
+    if body.startswith("P") or body[2:6] not in ("GGA,", "RMC,", "GST,"):  # P: a maker's own sentence, any words
         return None
     from pynmea2 import NMEASentence, ParseError
 

@@ -157,3 +157,8 @@ def test_a_sniffer_tells_every_byte_once(data, cut):
     seen = [one for at in range(0, len(stream), cut) for one in sniffer.feed(stream[at : at + cut])] + sniffer.idle()
     assert b"".join(one.data for one in seen) == stream
     assert (seen[0].text, seen[-1].text) == (GGA, RMC)
+
+
+def test_a_makers_own_sentence_that_looks_like_a_position_says_nothing():
+    """Found by fuzzing: the library reads it as another class, which has none of the fields."""
+    assert nmea.decode("PGGGA,184353.07,4353.1234,N,12519.5678,E,1,08,21.,.2213,M,6.1,M,,") is None
