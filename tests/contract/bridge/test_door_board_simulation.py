@@ -128,7 +128,7 @@ async def test_no_update_while_the_door_is_in_use_and_one_at_a_time(driven):
 
 
 async def test_a_firmware_that_nobody_confirms_is_taken_back(driven, monkeypatch):
-    monkeypatch.setitem(door_board.SETTINGS, "trial", (1, 1, 600))
+    monkeypatch.setitem(door_board.SETTINGS, "trial", (4, 1, 600))  # longer than learning what runs may take
     async with driven() as (simulation, door, _):
 
         async def lost():
