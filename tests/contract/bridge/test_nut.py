@@ -76,6 +76,21 @@ class Upsd:
         self._processes[what] = await asyncio.create_subprocess_exec(
             *command, env=env, stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log
         )
+        if what == "server":
+            await self._listening()
+
+    async def _listening(self):
+        """upsd tells nobody when it begins to listen, so it is asked until it does."""
+        async with asyncio.timeout(20):
+            while True:
+                try:
+                    _, writer = await asyncio.open_connection("127.0.0.1", int(self.url.rsplit(":", 1)[1]))
+                except ConnectionRefusedError:
+                    await asyncio.sleep(0.02)
+                    continue
+                writer.close()
+                await writer.wait_closed()
+                return
 
     async def stop(self, what):
         process = self._processes.pop(what)
