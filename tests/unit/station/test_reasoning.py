@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
-import pytest
+from datetime import UTC, datetime, timedelta
+from itertools import combinations
+from typing import Any
+from uuid import UUID
 
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from station_agent.access.attempts import CodeAttempt, Now
+from station_agent.access.decide import decide
+from station_agent.access.memory import BadTries, UsedCodes
+from station_agent.access.policy import Policy
+from station_agent.access.roster import HeldRoster
+from station_agent.wire import membership_code as codes
+from station_agent.wire.documents import Algorithm, PhoneKey, RosterMember
 from station_agent.wire.kinds import Credential, Outcome, Reason
 from station_agent.wire.reasoning import ORDER, Answer, Question, Step, steps
 
+NOW = datetime(2026, 12, 1, 8, 0, tzinfo=UTC)
+MEMBER = "00112233445566aa"
 GRANTS = {Reason.MEMBER, Reason.REMOTE_ORDER, Reason.STAFF, Reason.GUEST, Reason.COLD_OPEN}
 
 
@@ -46,3 +61,59 @@ def test_a_reason_of_another_version_claims_nothing() -> None:
 def test_a_door_out_of_service_asks_nothing_else() -> None:
     told = steps(Credential.CODE, Outcome.DENIED, Reason.DOOR_OUT_OF_SERVICE)
     assert told == (Step(Question.SERVICE, Answer.NO),)
+
+
+# What is wrong with an attempt by code, by the reason that it alone gives.
+WRONGS: dict[Reason, dict[str, Any]] = {
+    Reason.NOT_A_CODE: {"text": "HELLO"},
+    Reason.CLOCK_UNTRUSTED: {"trusted": False},
+    Reason.ROSTER_TOO_OLD: {"issued_at": NOW - timedelta(days=31)},
+    Reason.MEMBER_UNKNOWN: {"known": False},
+    Reason.CODE_EXPIRED: {"at": NOW - timedelta(minutes=2)},
+    Reason.KEY_UNKNOWN: {"key": Ed25519PrivateKey.from_private_bytes(b"s" * 32)},
+    Reason.KEY_REVOKED: {"revoked": True},
+    Reason.CODE_REPLAYED: {"used": True},
+    Reason.MEMBER_SUSPENDED: {"active": False},
+    Reason.MEMBERSHIP_EXPIRED: {"valid_until": NOW - timedelta(days=1)},
+}
+
+
+def shown_with(**wrong: Any) -> Reason:
+    """The station's reason for a code with these things wrong."""
+    phone = Ed25519PrivateKey.from_private_bytes(b"p" * 32)
+    public = codes.public_bytes(phone)
+    held = PhoneKey(
+        kid=codes.public_kid(public),
+        algorithm=Algorithm.ED25519,
+        public=public.hex(),
+        not_after=NOW + timedelta(days=9),
+    )
+    member = RosterMember(
+        id=MEMBER, active=wrong.get("active", True), valid_until=wrong.get("valid_until"), keys=(held,)
+    )
+    text = codes.make_code(wrong.get("key", phone), MEMBER, wrong.get("at", NOW), b"\1\2")
+    policy = Policy(timedelta(days=30), UsedCodes(), BadTries(tries_max=99, lock_out_s=60))
+    if wrong.get("used"):
+        policy.used.add(codes.parse(text).head, NOW, NOW)
+    roster = HeldRoster(
+        3,
+        wrong.get("issued_at", NOW),
+        {},
+        {MEMBER: member} if wrong.get("known", True) else {},
+        revoked=frozenset({codes.public_sha256(public)} if wrong.get("revoked") else ()),
+    )
+    attempt = CodeAttempt(UUID(int=1), "scanner", wrong.get("text", text))
+    return decide(attempt, roster, policy, Now(NOW, 0.0, wrong.get("trusted", True))).reason
+
+
+def test_nothing_wrong_is_a_grant() -> None:
+    assert shown_with() is Reason.MEMBER
+
+
+@pytest.mark.parametrize("pair", list(combinations(WRONGS, 2)), ids=lambda pair: f"{pair[0]} and {pair[1]}")
+def test_of_two_things_wrong_the_one_that_is_asked_first_is_told(pair: tuple[Reason, Reason]) -> None:
+    """So what stands before the reason was asked and was all right."""
+    place = {reason: index for index, (_, reasons) in enumerate(ORDER[Credential.CODE]) for reason in reasons}
+    first = min(pair, key=place.__getitem__)
+    assert [shown_with(**WRONGS[reason]) for reason in pair] == list(pair)
+    assert shown_with(**WRONGS[pair[0]], **WRONGS[pair[1]]) is first
