@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 import pytest
 
 from tests.harness.mini_hub import MiniHub, Phone
@@ -53,12 +57,29 @@ async def test_a_visit_whose_agent_died_between_grant_and_opening_is_counted(
     assert hub.events("alarm.raised", alarm="door_forced") == []
 
 
+@asynccontextmanager
+async def kept_open(station: VirtualStationProcess) -> AsyncIterator[None]:
+    """Broken open, and pushed open again before it has fallen shut, for as long as an agent needs to start."""
+
+    async def push() -> None:
+        while True:
+            await station.post("/api/door", action="force")
+            await asyncio.sleep(1)
+
+    pushing = asyncio.create_task(push())
+    try:
+        yield
+    finally:
+        pushing.cancel()
+        await asyncio.gather(pushing, return_exceptions=True)
+
+
 async def test_a_door_that_is_forced_while_no_agent_runs_is_found_open_and_nothing_is_released(
     hub: MiniHub, station: VirtualStationProcess, phone: Phone
 ) -> None:
     await station.kill_agent()
-    await station.post("/api/door", action="force")
-    await station.until(agent_running=True, door_state="open")
+    async with kept_open(station):
+        await station.until(agent_running=True, door_state="open")
     await hub.until(lambda: len(hub.events("agent.started")) == 2, "the second start")
     await station.until(door_state="secured")
     assert (await station.state())["releases"] == 0
