@@ -157,6 +157,8 @@ def steps(credential: Credential, outcome: Outcome, reason: Reason) -> tuple[Ste
     """
     if reason is Reason.DOOR_OUT_OF_SERVICE:
         return (Step(Question.SERVICE, Answer.NO),)
+    if reason is Reason.COLD_OPEN:  # it opens whatever else was found: nothing of that may be shown as all right
+        return (Step(Question.COLD, Answer.YES), Step(Question.LOCK, Answer.YES))
     rows = ORDER[credential]
     if outcome is Outcome.GRANTED:
         return tuple(Step(question, Answer.YES) for question, _ in rows)

@@ -54,6 +54,12 @@ def test_a_grant_answers_everything_with_yes() -> None:
     assert {step.answer for step in steps(Credential.CODE, Outcome.GRANTED, Reason.MEMBER)} == {Answer.YES}
 
 
+@pytest.mark.parametrize("credential", sorted(Credential))
+def test_extreme_cold_opens_whatever_else_is_wrong_and_claims_nothing_of_it(credential: Credential) -> None:
+    told = steps(credential, Outcome.GRANTED, Reason.COLD_OPEN)
+    assert told == (Step(Question.COLD, Answer.YES), Step(Question.LOCK, Answer.YES))
+
+
 def test_a_reason_of_another_version_claims_nothing() -> None:
     assert {step.answer for step in steps(Credential.PIN, Outcome.DENIED, Reason.NO_FACE)} == {Answer.NOT_ASKED}
 
