@@ -39,7 +39,7 @@ class AccessDecidedItem(Item):
         body = self.body
         return [
             WhyStep(question=step.question, answer=step.answer)
-            for step in steps(body.credential, body.outcome, body.reason)
+            for step in steps(body.credential, body.outcome, body.reason, body.remarks)
         ]
 
 

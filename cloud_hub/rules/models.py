@@ -12,7 +12,7 @@ from cloud_hub.members.models import Occupation, PersonName
 from cloud_hub.model import Api
 from station_agent.wire.commands import Reason
 from station_agent.wire.model import MemberId, Name, UtcTime, Wire
-from station_agent.wire.rules import Capacity, ColdOpen, Lockdown, LockOut, Passback, RemoteOpen
+from station_agent.wire.rules import HOLDS_MAX, Capacity, ColdOpen, HoldS, Lockdown, LockOut, Passback, RemoteOpen
 from station_agent.wire.rules import Role as WireRole
 from station_agent.wire.schedule import Schedule
 
@@ -34,6 +34,7 @@ class RulesParts(Wire):
     passback: Passback = Passback()
     lock_out: LockOut | None = None
     remote: RemoteOpen = RemoteOpen()
+    hold_s: dict[MemberId, HoldS] = Field(default_factory=dict, max_length=HOLDS_MAX, exclude_if=lambda value: not value)
 
 
 class Body(Wire):

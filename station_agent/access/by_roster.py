@@ -155,7 +155,16 @@ def as_member(
         detail = "; ".join(filter(None, (detail, f"with the {other.credential} of just now")))
         known = replace(known, key=known.key or other.key)
         cleared = (*cleared, KEY + known.key)
-    return Grant(Reason.MEMBER, member.id, detail, code, key=known.key, remarks=allowed.remarks, cleared=cleared)
+    return Grant(
+        Reason.MEMBER,
+        member.id,
+        detail,
+        code,
+        key=known.key,
+        remarks=allowed.remarks,
+        cleared=cleared,
+        hold_s=allowed.hold_s,
+    )
 
 
 def no_roster() -> Deny:

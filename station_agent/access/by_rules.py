@@ -55,7 +55,9 @@ def _staff(who: str, role: str, credential: Credential, key: str, policy: Policy
     allowed = rights.ask(Known(who, role, credential, key), policy.rules, policy.presence, now, policy.zone)
     if isinstance(allowed, Refusal):
         return Deny(allowed.reason, allowed.detail, person=who)
-    return Grant(Reason.STAFF, None, f"role {role}", person=who, key=key, remarks=allowed.remarks)
+    return Grant(
+        Reason.STAFF, None, f"role {role}", person=who, key=key, remarks=allowed.remarks, hold_s=allowed.hold_s
+    )
 
 
 def by_guest_code(attempt: GuestAttempt, policy: Policy, now: Now) -> Grant | Deny:
@@ -78,7 +80,15 @@ def by_guest_code(attempt: GuestAttempt, policy: Policy, now: Now) -> Grant | De
     if isinstance(allowed, Refusal):
         return Deny(allowed.reason, allowed.detail, person=guest.id)
     detail = f"use {uses + 1} of {guest.uses}" + (f", {guest.occupation}" if guest.occupation else "")
-    return Grant(Reason.GUEST, None, detail, person=guest.id, remarks=allowed.remarks, guest=guest.id)
+    return Grant(
+        Reason.GUEST,
+        None,
+        detail,
+        person=guest.id,
+        remarks=allowed.remarks,
+        guest=guest.id,
+        hold_s=allowed.hold_s,
+    )
 
 
 def _guessed_too_often(reader: str, policy: Policy, now: Now) -> Deny | None:

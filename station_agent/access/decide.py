@@ -16,6 +16,7 @@ its reader waits, because nobody can guess one.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import assert_never
 from uuid import UUID
 
@@ -37,13 +38,13 @@ from station_agent.access.attempts import (
 from station_agent.access.policy import Policy
 from station_agent.access.roster import HeldRoster
 from station_agent.access.rules import HeldRules
-from station_agent.wire.kinds import Reason
+from station_agent.wire.kinds import Reason, Remark
 from station_agent.wire.rules import SecondPerson
 
 
 def decide(attempt: Attempt, roster: HeldRoster | None, policy: Policy, now: Now) -> Grant | Deny:
     """Changes nothing: the desk remembers what follows from the answer."""
-    verdict = _judge(attempt, roster, policy, now)
+    verdict = _with_remark(attempt, _judge(attempt, roster, policy, now), now)
     if isinstance(verdict, Grant) or isinstance(attempt, RemoteAttempt):
         return verdict
     cold = policy.rules.cold_now(now.utc, now.trusted)
@@ -51,6 +52,14 @@ def decide(attempt: Attempt, roster: HeldRoster | None, policy: Policy, now: Now
         return verdict
     detail = f"ordered by {cold.ordered_by} until {cold.until:%Y-%m-%d %H:%M} UTC; else {verdict.reason}"
     return Grant(Reason.COLD_OPEN, None, detail)
+
+
+def _with_remark(attempt: Attempt, verdict: Grant | Deny, now: Now) -> Grant | Deny:
+    """Whether every question of time was left out: the roster's age, a validity, a schedule, the opening hours."""
+    of_time = isinstance(attempt, VerifiedAttempt | FaceAttempt | CardAttempt | PinAttempt)
+    if now.trusted or not of_time or verdict.reason is Reason.CLOCK_UNTRUSTED:
+        return verdict
+    return replace(verdict, remarks=(Remark.TIMES_UNCHECKED, *verdict.remarks))
 
 
 def typed(id: UUID, reader: str, hash: str | None, rules: HeldRules) -> PinAttempt | GuestAttempt:

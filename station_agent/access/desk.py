@@ -133,8 +133,8 @@ class Desk:
                 self.on_half(verdict)
             return Answer(verdict, None)
         stamp = self._spool.stamp()
-        entry = Pass(attempt.id, attempt.credential, verdict.member)
-        admission = self._doorway.admit(entry, lambda: self._remember(attempt, verdict, stamp))
+        entry = Pass(attempt.id, attempt.credential, verdict.member, verdict.hold_s)
+        admission = self._doorway.admit(entry, lambda: self._remember(attempt, entry, verdict, stamp))
         self._granted(attempt, verdict, now, admission)
         self.on_answer(attempt.reader, True)
         finishing = asyncio.get_running_loop().create_task(
@@ -157,7 +157,7 @@ class Desk:
                 self._policy.used.add(grant.code.head, grant.code.made_at, now)
             if not grant.told:
                 self._spool.record(_told_late(grant), also=_telling(grant.entry.attempt), stamp=grant.stamp)
-            until = grant.stamp.mono_ms / 1000 + hold_s + GRACE_S
+            until = grant.stamp.mono_ms / 1000 + max(hold_s, grant.entry.hold_s or 0.0) + GRACE_S
             if grant.waiting and grant.stamp.boot == boot and until > mono_s:
                 waiting.append(grant.entry)
                 expected_until = max(expected_until, until)
@@ -226,8 +226,7 @@ class Desk:
             found[name] = self._policy.tries.failed(name, now.mono_s, back_off)
         return found
 
-    def _remember(self, attempt: Attempt, verdict: Grant, stamp: Stamp) -> None:
-        entry = Pass(attempt.id, attempt.credential, verdict.member)
+    def _remember(self, attempt: Attempt, entry: Pass, verdict: Grant, stamp: Stamp) -> None:
         grant = KeptGrant(
             entry,
             attempt.reader,
@@ -270,7 +269,7 @@ def _told(attempt: Attempt, verdict: Grant | Deny, outcome: Outcome, reason: Rea
         reason=reason,
         member=verdict.member,
         person=verdict.person,
-        remarks=verdict.remarks if isinstance(verdict, Grant) else (),
+        remarks=verdict.remarks,
         reader=attempt.reader[:TEXT_MAX],
         detail=detail[:TEXT_MAX],
         card=verdict.card if isinstance(verdict, Deny) else None,

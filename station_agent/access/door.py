@@ -199,7 +199,7 @@ def _answer(door: Door, given: Input, settings: DoorSettings, now: float) -> Ste
 
 
 def _granted(door: Door, entry: Pass, settings: DoorSettings, now: float) -> Step:
-    hold_s = entry.hold_s or settings.hold_s
+    hold_s = max(settings.hold_s, entry.hold_s or 0.0)
     if door.expected_until is not None:  # a shorter hold does not take from who was let in before
         hold_s = max(hold_s, door.expected_until - GRACE_S - now)
     expected = now + hold_s + GRACE_S

@@ -98,7 +98,7 @@ ALARMS = JAMS | {
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """An entry that was granted; `hold_s` when this credential has a time of its own (a wheelchair, a cart)."""
+    """An entry that was granted; `hold_s` for who needs longer than the door's own time (a wheelchair, a cart)."""
 
     attempt: UUID
     credential: Credential

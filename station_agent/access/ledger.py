@@ -23,7 +23,7 @@ KEPT = timedelta(minutes=5)
 
 _COLUMNS = (
     "attempt, credential, member, reader, reason, detail, head, made_at, at, boot, mono_ms, told, waiting,"
-    " person, remarks"
+    " person, remarks, hold_s"
 )
 
 
@@ -48,7 +48,8 @@ def prepare(db: Database) -> None:
         " at TEXT NOT NULL, boot TEXT NOT NULL, mono_ms INTEGER NOT NULL,"
         " told INTEGER NOT NULL, waiting INTEGER NOT NULL) WITHOUT ROWID"
     )
-    for column in ("person TEXT", "remarks TEXT NOT NULL DEFAULT ''"):  # not there before version 0.2
+    # Not there in older stores.
+    for column in ("person TEXT", "remarks TEXT NOT NULL DEFAULT ''", "hold_s REAL"):
         if column.split()[0] not in {row[1] for row in db.conn.execute("PRAGMA table_info(grants)")}:
             db.conn.execute(f"ALTER TABLE grants ADD COLUMN {column}")
 
@@ -57,7 +58,7 @@ def add(db: Database, grant: KeptGrant) -> None:
     code, stamp = grant.code, grant.stamp
     db.conn.execute("DELETE FROM grants WHERE told AND NOT waiting AND at < ?", ((stamp.at - KEPT).isoformat(),))
     db.conn.execute(
-        f"INSERT INTO grants ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+        f"INSERT INTO grants ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
         (
             str(grant.entry.attempt),
             grant.entry.credential,
@@ -74,6 +75,7 @@ def add(db: Database, grant: KeptGrant) -> None:
             grant.waiting,
             grant.person,
             " ".join(grant.remarks),
+            grant.entry.hold_s,
         ),
     )
 
@@ -92,7 +94,7 @@ def load(db: Database) -> list[KeptGrant]:
     """Every grant that is kept, oldest first."""
     return [
         KeptGrant(
-            entry=Pass(UUID(attempt), Credential(credential), member),
+            entry=Pass(UUID(attempt), Credential(credential), member, hold_s),
             reader=reader,
             reason=Reason(reason),
             detail=detail,
@@ -119,5 +121,6 @@ def load(db: Database) -> list[KeptGrant]:
             waiting,
             person,
             remarks,
+            hold_s,
         ) in db.conn.execute(f"SELECT {_COLUMNS} FROM grants ORDER BY at")  # noqa: S608
     ]

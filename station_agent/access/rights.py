@@ -4,8 +4,8 @@ The order of the questions, the first no is the answer:
 
     role known? --> by this credential? --> lockdown --> their schedule --> opening hours --> capacity --> just entered?
 
-A clock that cannot be believed answers no question of time: then schedules and opening hours bind nobody, and the
-entry is told with a remark. Nobody stands outside at -30 C because a battery is flat.
+A clock that cannot be believed answers no question of time: then schedules and opening hours bind nobody (`decide`
+adds the remark that says so). Nobody stands outside at -30 C because a battery is flat.
 """
 
 from __future__ import annotations
@@ -38,8 +38,11 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
+    """`hold_s`: for how long the door should be released for them; None where nothing says it."""
+
     role: Role
     remarks: tuple[Remark, ...] = ()
+    hold_s: float | None = None
 
 
 def ask(known: Known, rules: HeldRules, presence: Presence, now: Now, zone: tzinfo) -> Allowed | Refusal:
@@ -57,8 +60,6 @@ def ask(known: Known, rules: HeldRules, presence: Presence, now: Now, zone: tzin
         late = _hours(known, role, rules, now, zone)
         if late is not None:
             return late
-    elif _has_hours(role, rules):
-        remarks.append(Remark.TIMES_UNCHECKED)
     if rules.capacity is not None:
         inside = presence.inside(now.mono_s, rules.capacity.stay_min * 60)
         if inside >= rules.capacity.people_max:
@@ -70,11 +71,8 @@ def ask(known: Known, rules: HeldRules, presence: Presence, now: Now, zone: tzin
         return waits
     if _by_another_key(known, rules, presence, now):
         remarks.append(Remark.OTHER_CREDENTIAL)
-    return Allowed(role, tuple(remarks))
-
-
-def _has_hours(role: Role, rules: HeldRules) -> bool:
-    return role.schedule is not None or (role.opening_hours and rules.opening is not None)
+    longest_s = max(role.hold_s or 0.0, rules.hold_s.get(known.who, 0.0))
+    return Allowed(role, tuple(remarks), longest_s or None)
 
 
 def _hours(known: Known, role: Role, rules: HeldRules, now: Now, zone: tzinfo) -> Refusal | None:

@@ -42,6 +42,7 @@ class HeldRules:
     cold: ColdOpen | None = None
     lockdown: Lockdown | None = None
     remote: RemoteOpen = field(default_factory=RemoteOpen)
+    hold_s: Mapping[str, float] = field(default_factory=dict)
     hashing: Hashing | None = None
     pins: Mapping[str, Pin] = field(default_factory=dict)
     cards: Mapping[str, Card] = field(default_factory=dict)
@@ -60,6 +61,7 @@ class HeldRules:
             cold=rules.cold,
             lockdown=rules.lockdown,
             remote=rules.remote,
+            hold_s=rules.hold_s,
             hashing=rules.hashing,
             pins={pin.hash: pin for pin in rules.pins},
             cards={card.hash: card for card in rules.cards},

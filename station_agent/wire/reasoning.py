@@ -10,10 +10,11 @@ the first of them: what is shown as answered was answered.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 
-from station_agent.wire.kinds import Credential, Outcome, Reason
+from station_agent.wire.kinds import Credential, Outcome, Reason, Remark
 
 
 class Question(StrEnum):
@@ -149,7 +150,13 @@ ORDER: dict[Credential, _Rows] = {
 }
 
 
-def steps(credential: Credential, outcome: Outcome, reason: Reason) -> tuple[Step, ...]:
+OF_TIME = frozenset({Question.ROSTER, Question.IN_TIME, Question.MEMBERSHIP, Question.SCHEDULE, Question.HOURS})
+"""What only a clock that can be believed answers with yes."""
+
+
+def steps(
+    credential: Credential, outcome: Outcome, reason: Reason, remarks: Collection[Remark] = ()
+) -> tuple[Step, ...]:
     """Every question of such an attempt with its answer.
 
     A door that is out of service asks nothing else. A reason that does not belong to the credential (a station of
@@ -160,10 +167,16 @@ def steps(credential: Credential, outcome: Outcome, reason: Reason) -> tuple[Ste
     if reason is Reason.COLD_OPEN:  # it opens whatever else was found: nothing of that may be shown as all right
         return (Step(Question.COLD, Answer.YES), Step(Question.LOCK, Answer.YES))
     rows = ORDER[credential]
-    if outcome is Outcome.GRANTED:
-        return tuple(Step(question, Answer.YES) for question, _ in rows)
-    at = next((index for index, (_, reasons) in enumerate(rows) if reason in reasons), -1)
-    return tuple(
-        Step(question, Answer.YES if index < at else Answer.NO if index == at else Answer.NOT_ASKED)
-        for index, (question, _) in enumerate(rows)
-    )
+    unasked = OF_TIME if Remark.TIMES_UNCHECKED in remarks else frozenset()
+    at = len(rows)
+    if outcome is not Outcome.GRANTED:
+        at = next((index for index, (_, reasons) in enumerate(rows) if reason in reasons), -1)
+
+    def answer(index: int, question: Question) -> Answer:
+        if index == at:
+            return Answer.NO
+        return Answer.YES if index < at and question not in unasked else Answer.NOT_ASKED
+
+    return tuple(Step(question, answer(index, question)) for index, (question, _) in enumerate(rows))
+    Where the clock could not be believed (a remark) the questions of time were not asked, whatever came after them.
+

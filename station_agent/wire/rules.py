@@ -11,6 +11,7 @@
      "cold": {"until": "...", "ordered_by": "...", "reason": "..."},     null: off
      "lockdown": {"until": null, "ordered_by": "...", "exempt": ["cleaner"]},
      "remote": {"second_person": "always"},
+     "hold_s": {"<pseudonym>": 20},           who needs the door released for longer
      "hashing": {"salt": "<32 hex>", "n": 16384},
      "pins": [{"hash", "staff", "role", "not_before", "not_after"}],
      "cards": [{"hash", "member" or "staff", "role", "not_before", "not_after"}],
@@ -51,6 +52,11 @@ TYPED_DIGITS_MAX = 12
 CARDS_MAX = 4000
 """For whoever has no phone, at one station. Rules that are full of everything are 1.1 MB, and are read in 50 ms."""
 
+HOLD_S_MAX = 30.0
+"""Every lock has a timer of at least this length, so that a dead agent leaves no open lock."""
+
+HOLDS_MAX = 2000
+
 PersonalCredential = Literal[Credential.CODE, Credential.FACE, Credential.CARD, Credential.PIN, Credential.GUEST]
 PERSONAL: tuple[PersonalCredential, ...] = (
     Credential.CODE,
@@ -68,6 +74,14 @@ SecretHash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)]
 
 
+HoldS = Annotated[float, Field(ge=1, le=HOLD_S_MAX)]
+
+
+def _absent(value: object) -> bool:
+    """A station of before a field refuses a document that has it: it is left out where it says nothing."""
+    return not value
+
+
 class Role(Wire):
     """What is asked of somebody beyond being who they are."""
 
@@ -76,6 +90,9 @@ class Role(Wire):
     code_and_face: bool = Field(default=False, description="a code opens only with the same member's face, and back")
     opening_hours: bool = Field(default=True, description="bound by them")
     capacity: bool = Field(default=True, description="bound by it")
+    hold_s: HoldS | None = Field(
+        default=None, exclude_if=_absent, description="the door stays released for so long, if that is longer"
+    )
 
 
 class AtLimit(StrEnum):
@@ -225,6 +242,12 @@ class Rules(Wire):
     cold: ColdOpen | None = None
     lockdown: Lockdown | None = None
     remote: RemoteOpen = RemoteOpen()
+    hold_s: dict[MemberId, HoldS] = Field(
+        default_factory=dict,
+        max_length=HOLDS_MAX,
+        exclude_if=_absent,
+        description="who needs longer than others, by whatever credential: members, staff, guests",
+    )
     hashing: Hashing | None = None
     pins: tuple[Pin, ...] = Field(default=(), max_length=500)
     cards: tuple[Card, ...] = Field(default=(), max_length=CARDS_MAX)

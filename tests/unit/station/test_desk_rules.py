@@ -33,7 +33,7 @@ from station_agent.wire.documents import DocumentRefused, PhoneKey, RosterMember
 from station_agent.wire.envelope import Stream
 from station_agent.wire.kinds import Reason
 from station_agent.wire.rules import Hashing, Rules, card_hash, typed_hash
-from tests.harness.fake_clock import FakeClock
+from tests.harness.fake_clock import BOOT, FakeClock
 
 MEMBER, STAFF, GUEST = "0a" * 8, "0c" * 8, "0d" * 8
 PHONE = Ed25519PrivateKey.from_private_bytes(b"p" * 32)
@@ -48,12 +48,16 @@ class Lock:
 
     name: str = "door_lock"
     dead: bool = False
-    released: int = 0
+    holds_s: list[float] = field(default_factory=list)
+
+    @property
+    def released(self) -> int:
+        return len(self.holds_s)
 
     async def release(self, hold_s: float) -> None:
         if self.dead:
             raise DeviceTimeout(self.name, "no answer")
-        self.released += 1
+        self.holds_s.append(hold_s)
 
     async def secure(self) -> None: ...
 
@@ -195,6 +199,26 @@ def card() -> CardAttempt:
 
 
 # --- what an entry leaves behind ---
+
+
+async def test_who_needs_longer_has_the_door_released_for_longer_also_over_a_restart(
+    store: Store, spool: Spool, clock: FakeClock
+) -> None:
+    bench = await make_bench(store, spool, clock, hold_s={MEMBER: 20})
+    answer = bench.desk.attempt(CardAttempt(uuid4(), "reader", card_hash(26, CARD, HASHING)))
+    assert answer is not None
+    assert answer.admission is not None
+    await answer.admission.released
+    assert bench.lock.holds_s == [20.0]
+    await close(bench)
+
+    clock.pass_by(12)  # within their time, and beyond the door's own
+    again = await make_bench(store, spool, clock)
+    again.desk.recall(await store.submit(ledger.load), BOOT, SETTINGS.hold_s)
+    again.doorway.feed(ContactSeen(True))
+    await turns()
+    assert [body["member"] for body in await again.bodies("visit.counted")] == [MEMBER]
+    await close(again)
 
 
 async def test_a_guest_code_is_used_up_also_after_a_restart(bench: Bench) -> None:

@@ -395,6 +395,12 @@ def test_a_deadbolt_stays_in_while_the_door_is_open(secured: Door) -> None:
     assert (door.state, effects) == (DoorState.SECURED, [Secure()])
 
 
+def test_nobody_has_less_time_than_the_door_gives_to_everybody(secured: Door) -> None:
+    hasty = Pass(UUID(int=3), Credential.CARD, hold_s=1.0)
+    _, effects = run(secured, (1, Granted(hasty)))
+    assert effects == [let_in(hasty)]
+
+
 def test_a_credential_may_have_a_hold_of_its_own_and_the_next_one_does_not_shorten_it(secured: Door) -> None:
     cart = Pass(UUID(int=3), Credential.CARD, hold_s=20.0)
     door, effects = run(secured, (1, Granted(cart)), (2, Granted(BORIS)))

@@ -17,7 +17,7 @@ from station_agent.access.policy import Policy
 from station_agent.access.roster import HeldRoster
 from station_agent.wire import membership_code as codes
 from station_agent.wire.documents import Algorithm, PhoneKey, RosterMember
-from station_agent.wire.kinds import Credential, Outcome, Reason
+from station_agent.wire.kinds import Credential, Outcome, Reason, Remark
 from station_agent.wire.reasoning import ORDER, Answer, Question, Step, steps
 
 NOW = datetime(2026, 12, 1, 8, 0, tzinfo=UTC)
@@ -67,6 +67,26 @@ def test_a_reason_of_another_version_claims_nothing() -> None:
 def test_a_door_out_of_service_asks_nothing_else() -> None:
     told = steps(Credential.CODE, Outcome.DENIED, Reason.DOOR_OUT_OF_SERVICE)
     assert told == (Step(Question.SERVICE, Answer.NO),)
+
+
+OF_TIME = {Question.ROSTER, Question.IN_TIME, Question.MEMBERSHIP, Question.SCHEDULE, Question.HOURS}
+
+
+@pytest.mark.parametrize("credential", [Credential.FACE, Credential.CARD, Credential.PIN, Credential.CODE])
+def test_a_clock_that_is_not_believed_answers_no_question_of_time(credential: Credential) -> None:
+    told = steps(credential, Outcome.GRANTED, Reason.MEMBER, (Remark.TIMES_UNCHECKED,))
+    for step in told:
+        assert step.answer is (Answer.NOT_ASKED if step.question in OF_TIME else Answer.YES), step
+    assert {step.question for step in told} & OF_TIME
+
+
+def test_nor_does_it_where_the_door_stayed_shut() -> None:
+    told = steps(Credential.CARD, Outcome.DENIED, Reason.STATION_FULL, (Remark.TIMES_UNCHECKED,))
+    answers = {step.question: step.answer for step in told}
+    assert {answers[question] for question in OF_TIME} == {Answer.NOT_ASKED}
+    assert (answers[Question.ROLE], answers[Question.ROOM]) == (Answer.YES, Answer.NO)
+    told = steps(Credential.CARD, Outcome.DENIED, Reason.ROSTER_TOO_OLD, (Remark.TIMES_UNCHECKED,))
+    assert Step(Question.ROSTER, Answer.NO) in told, "there is none: that needs no clock"
 
 
 # What is wrong with an attempt by code, by the reason that it alone gives.

@@ -36,7 +36,7 @@ from station_agent.access.rules import HeldRules
 from station_agent.wire import membership_code as codes
 from station_agent.wire.documents import PhoneKey, RosterMember
 from station_agent.wire.kinds import Credential, Reason, Remark
-from station_agent.wire.rules import BackOff, Hashing, LockOut, Rules, card_hash, typed_hash
+from station_agent.wire.rules import BackOff, Hashing, LockOut, Role, Rules, card_hash, typed_hash
 from station_agent.wire.schedule import Day
 
 NOW = datetime(2026, 12, 1, 4, 0, tzinfo=UTC)  # Tuesday noon in Changchun
@@ -258,6 +258,51 @@ def test_a_clock_that_is_not_believed_closes_no_station_and_says_so() -> None:
         verdict = ask(attempt, rule, trusted=False)
         assert isinstance(verdict, Grant)
         assert verdict.remarks == (Remark.TIMES_UNCHECKED,)
+
+
+def test_what_was_not_asked_for_want_of_a_clock_is_told_of_every_answer() -> None:
+    """The roster's age and a card's validity are questions of time as well; a code is refused for the clock itself."""
+    for attempt in (face(), card(), pin()):
+        assert ask(attempt, policy(), trusted=False).remarks == (Remark.TIMES_UNCHECKED,)
+        assert ask(attempt, policy()).remarks == ()
+    full = filled(policy(capacity={"people_max": 3}), 3)
+    denied = ask(card(), full, trusted=False)
+    assert (denied.reason, denied.remarks) == (Reason.STATION_FULL, (Remark.TIMES_UNCHECKED,))
+    assert ask(code(), policy(), trusted=False).remarks == ()
+
+
+def test_who_needs_longer_has_it_by_every_credential_and_the_longest_counts() -> None:
+    rule = policy(
+        hold_s={MEMBER: 20, GUEST: 15, STAFF: 10},
+        roles={"member": {"hold_s": 8}, "cleaner": {"hold_s": 12}, "guest": {}},
+    )
+    holds = {}
+    for attempt in (code(), face(), card(), pin(), guest(), ORDER):
+        verdict = ask(attempt, rule)
+        assert isinstance(verdict, Grant)
+        holds[attempt.credential] = verdict.hold_s
+    by_member = dict.fromkeys((Credential.CODE, Credential.FACE, Credential.CARD), 20.0)
+    assert holds == {**by_member, Credential.PIN: 12.0, Credential.GUEST: 15.0, Credential.REMOTE: None}
+    plain = ask(code(), policy())
+    assert isinstance(plain, Grant)
+    assert plain.hold_s is None
+
+
+@pytest.mark.parametrize("hold_s", [0.5, 31, -1])
+def test_no_door_is_held_longer_than_every_locks_own_timer(hold_s: float) -> None:
+    with pytest.raises(ValidationError):
+        rules(hold_s={MEMBER: hold_s})
+    with pytest.raises(ValidationError):
+        rules(roles={"cleaner": {"hold_s": hold_s}, "guest": {}})
+
+
+def test_rules_that_hold_no_door_longer_are_as_a_station_of_before_knows_them() -> None:
+    """It takes no document with a field that it has not; a hub of before leaves the field out."""
+    plain = Rules(station="demo-01", version=1, issued_at=NOW, roles={"cleaner": Role()})
+    assert "hold_s" not in plain.model_dump_json()
+    assert Rules.model_validate_json(plain.model_dump_json()) == plain
+    longer = plain.model_copy(update={"hold_s": {MEMBER: 20.0}, "roles": {"cleaner": Role(hold_s=9)}})
+    assert Rules.model_validate_json(longer.model_dump_json()) == longer
 
 
 def test_a_role_enters_by_its_own_means() -> None:

@@ -5,6 +5,7 @@ export const whyEn: Why = {
   title: "Why didn't the door open?",
   granted: "Why did the door open?",
   help: "What helps",
+  unchecked: "The station's clock could not be believed, so what depends on the time was not asked. Check NTP, GNSS and battery.",
   answer: { yes: "yes", no: "no", not_asked: "not asked" },
   question: {
     form: "it is a code that the station can read",

@@ -5,6 +5,7 @@ export type Why = {
   title: string;
   granted: string;
   help: string;
+  unchecked: string;
   answer: Record<Answer, string>;
   question: Record<Question, string>;
   remedy: Record<Question, string>;
@@ -14,6 +15,7 @@ export const whyZh: Why = {
   title: "为什么没开门？",
   granted: "为什么开了门？",
   help: "怎么办",
+  unchecked: "当时驿站时钟不可信，与时间有关的各项没有核对。请检查 NTP、GNSS 和电池。",
   answer: { yes: "是", no: "否", not_asked: "未问到" },
   question: {
     form: "是会员码，本站能读",

@@ -47,7 +47,13 @@ function Line({ item, station }: { item: TimelineItem; station: string | null })
         )}
         {text}
         {detail && <small>{detail}</small>}
-        {item.kind === "access.decided" && <Why steps={item.why} granted={item.body.outcome === "granted"} />}
+        {item.kind === "access.decided" && (
+          <Why
+            steps={item.why}
+            granted={item.body.outcome === "granted"}
+            unchecked={item.body.remarks?.includes("times_unchecked") ?? false}
+          />
+        )}
       </span>
     </li>
   );
