@@ -32,6 +32,18 @@ class CodeAttempt:
 
 
 @dataclass(frozen=True, slots=True)
+class KnockAttempt:
+    """A phone's answer to the door code, as the hub brought it."""
+
+    id: UUID
+    reader: str  # the display of the door code
+    station: str  # this one
+    knock: bytes
+
+    credential = Credential.DOOR_CODE
+
+
+@dataclass(frozen=True, slots=True)
 class FaceAttempt:
     """What the face engine found: a member, or why nobody. `claimed` is whose face was looked for after a code."""
 
@@ -118,6 +130,7 @@ class VerifiedAttempt:
 
 Attempt = (
     CodeAttempt
+    | KnockAttempt
     | VerifiedAttempt
     | FaceAttempt
     | CardAttempt
@@ -126,6 +139,14 @@ Attempt = (
     | ButtonAttempt
     | RemoteAttempt
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The door code that a phone has proven to answer: it answers no second time."""
+
+    challenge: bytes
+    key: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +173,8 @@ class Grant:
     remarks: tuple[Remark, ...] = ()
     guest: str | None = None  # whose uses it counts against
     cleared: tuple[str, ...] = ()  # whose failures are forgotten
+    answered: Answered | None = None
+    hold_s: float | None = None  # who needs the door released for longer
 
     @property
     def who(self) -> str | None:
@@ -169,6 +192,8 @@ class Deny:
     tried: tuple[str, ...] = ()
     half: Half | None = None
     card: str | None = None  # the hash of a card that is not known
+    answered: Answered | None = None
+    remarks: tuple[Remark, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,6 @@
-"""PURE: members, by what the roster knows of them: a code of their phone, a code of somebody else's making, a face."""
+"""PURE: members, by what the roster knows of them: a code of their phone, their phone's answer to the door code, a code
+of somebody else's making, a face.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +8,13 @@ from dataclasses import replace
 
 from station_agent.access import rights
 from station_agent.access.attempts import (
+    Answered,
     CodeAttempt,
     Deny,
     FaceAttempt,
     Grant,
     Half,
+    KnockAttempt,
     Now,
     UsedCode,
     VerifiedAttempt,
@@ -19,13 +23,21 @@ from station_agent.access.memory import KEY, READER
 from station_agent.access.policy import Policy
 from station_agent.access.rights import Known, Refusal
 from station_agent.access.roster import HeldRoster
-from station_agent.wire import membership_code
+from station_agent.wire import door_code, membership_code
 from station_agent.wire.documents import RosterMember
 from station_agent.wire.kinds import Credential, Reason
 from station_agent.wire.membership_code import CodeRefused
 
 # A wrong signature is an attack or a broken phone, and a code shown again is somebody trying: these are counted.
-_COUNTED = frozenset({Reason.SIGNATURE_WRONG, Reason.CERTIFICATE_WRONG, Reason.KEY_UNKNOWN, Reason.CODE_REPLAYED})
+_COUNTED = frozenset(
+    {
+        *(Reason.SIGNATURE_WRONG, Reason.CERTIFICATE_WRONG, Reason.KEY_UNKNOWN, Reason.CODE_REPLAYED),
+        *(Reason.DOOR_CODE_UNKNOWN, Reason.DOOR_CODE_USED),
+    }
+)
+
+BY_PHONE = frozenset({Credential.CODE, Credential.DOOR_CODE})
+"""What the key of a member's phone proves: each is the code where a role needs code and face."""
 
 # A stranger before the camera may try as often as somebody at a keypad.
 _COUNTED_FACES = frozenset({Reason.FACE_UNKNOWN, Reason.FACE_AMBIGUOUS, Reason.FACE_NOT_LIVE, Reason.CHALLENGE_MISSED})
@@ -63,8 +75,52 @@ def by_code(attempt: CodeAttempt, roster: HeldRoster | None, policy: Policy, now
     return as_member(member, known, policy, now, code=UsedCode(code.head, code.made_at), cleared=(KEY + key,))
 
 
+def by_knock(attempt: KnockAttempt, roster: HeldRoster | None, policy: Policy, now: Now) -> Grant | Deny:
+    """Which door code is asked before whose phone: so nobody learns anything by a knock who does not stand here. What a
+    phone has proven answers its door code once, however the answer turned out; a grant uses the door code up.
+    """
+    try:
+        knock = door_code.parse_knock(attempt.knock)
+    except CodeRefused as refused:
+        return Deny(refused.reason, refused.detail)
+    if not now.trusted:
+        return Deny(Reason.CLOCK_UNTRUSTED, f"the station's clock says {now.utc:%Y-%m-%d %H:%M} UTC, which has passed")
+    if roster is None:
+        return no_roster()
+    over = too_old(roster, policy, now)
+    if over:
+        return over
+    member = roster.members.get(knock.member)
+    if member is None:
+        return Deny(Reason.MEMBER_UNKNOWN, f"not in roster version {roster.version}", knock.member)
+    age_s = policy.door_codes.age_s(knock.challenge, now.mono_s)
+    if age_s is None:
+        detail = "this station has not shown such a door code since it started"
+        return _bad_code(attempt, Reason.DOOR_CODE_UNKNOWN, detail, member, policy, now)
+    if age_s > door_code.ACCEPTED_S:
+        return Deny(
+            Reason.DOOR_CODE_EXPIRED, f"shown {age_s:.0f} s ago, {door_code.ACCEPTED_S:.0f} s at most", member.id
+        )
+    try:
+        public = door_code.verify(knock, attempt.station, member.keys, roster.issuers, now.utc)
+    except CodeRefused as refused:
+        return _bad_code(attempt, refused.reason, refused.detail, member, policy, now)
+    key = membership_code.public_sha256(public)
+    if key in roster.revoked:
+        return Deny(Reason.KEY_REVOKED, f"phone key {knock.kid:02x} was withdrawn", member.id)
+    if policy.door_codes.used(knock.challenge, key):
+        return _bad_code(attempt, Reason.DOOR_CODE_USED, "somebody has answered it already", member, policy, now)
+    answered = Answered(knock.challenge, key)
+    wait_s = policy.tries.locked_for(KEY + key, now.mono_s)
+    if wait_s > 0:
+        detail = f"too many wrong faces after this phone's code; waits {wait_s:.0f} s more"
+        return Deny(Reason.CREDENTIAL_LOCKED_OUT, detail, member.id, answered=answered)
+    known = Known(member.id, member.role, Credential.DOOR_CODE, key)
+    return replace(as_member(member, known, policy, now, cleared=(KEY + key,)), answered=answered)
+
+
 def _bad_code(
-    attempt: CodeAttempt, reason: Reason, detail: str, member: RosterMember, policy: Policy, now: Now
+    attempt: CodeAttempt | KnockAttempt, reason: Reason, detail: str, member: RosterMember, policy: Policy, now: Now
 ) -> Deny:
     """Anybody can make or photograph such a code: it counts against the reader, not against the member."""
     if reason not in _COUNTED:
@@ -146,11 +202,12 @@ def as_member(
     allowed = rights.ask(known, policy.rules, policy.presence, now, policy.zone)
     if isinstance(allowed, Refusal):
         return Deny(allowed.reason, allowed.detail, member.id)
-    if allowed.role.code_and_face and known.credential in (Credential.CODE, Credential.FACE):
-        half = Half(member.id, known.credential, code, known.key)
+    by_face = known.credential is Credential.FACE
+    if allowed.role.code_and_face and (by_face or known.credential in BY_PHONE):
+        half = Half(member.id, Credential.FACE if by_face else Credential.CODE, code, known.key)
         other = policy.halves.other(half, now.mono_s)
         if other is None:
-            reason = Reason.FACE_NEEDED if known.credential is Credential.CODE else Reason.CODE_NEEDED
+            reason = Reason.CODE_NEEDED if by_face else Reason.FACE_NEEDED
             return Deny(reason, f"the role {known.role} needs code and face", member.id, half=half)
         detail = "; ".join(filter(None, (detail, f"with the {other.credential} of just now")))
         known = replace(known, key=known.key or other.key)

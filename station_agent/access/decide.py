@@ -30,6 +30,7 @@ from station_agent.access.attempts import (
     FaceAttempt,
     Grant,
     GuestAttempt,
+    KnockAttempt,
     Now,
     PinAttempt,
     RemoteAttempt,
@@ -50,8 +51,11 @@ def decide(attempt: Attempt, roster: HeldRoster | None, policy: Policy, now: Now
     cold = policy.rules.cold_now(now.utc, now.trusted)
     if cold is None:
         return verdict
+    # It comes over the network, so it is from somebody at the door only if it answers the door code.
+    if isinstance(attempt, KnockAttempt) and verdict.answered is None:
+        return verdict
     detail = f"ordered by {cold.ordered_by} until {cold.until:%Y-%m-%d %H:%M} UTC; else {verdict.reason}"
-    return Grant(Reason.COLD_OPEN, None, detail)
+    return Grant(Reason.COLD_OPEN, None, detail, answered=verdict.answered)
 
 
 def _with_remark(attempt: Attempt, verdict: Grant | Deny, now: Now) -> Grant | Deny:
@@ -71,6 +75,8 @@ def _judge(attempt: Attempt, roster: HeldRoster | None, policy: Policy, now: Now
     match attempt:
         case CodeAttempt():
             return by_roster.by_code(attempt, roster, policy, now)
+        case KnockAttempt():
+            return by_roster.by_knock(attempt, roster, policy, now)
         case VerifiedAttempt():
             return by_roster.by_verified_code(attempt, roster, policy, now)
         case FaceAttempt():

@@ -178,6 +178,8 @@ class Desk:
             policy.used.add(verdict.code.head, verdict.code.made_at, now.utc)
         if verdict.member is not None:
             policy.halves.take(verdict.member)
+        if verdict.answered is not None:
+            policy.door_codes.use(verdict.answered.challenge)
         if verdict.guest is not None:
             policy.guests.add(verdict.guest, self._guest_until(verdict.guest, now), now.utc)
         for name in verdict.cleared:
@@ -203,6 +205,8 @@ class Desk:
 
     def _denied(self, attempt: Attempt, verdict: Deny, now: Now) -> None:
         self._tell(verdict.reason)
+        if verdict.answered is not None:
+            self._policy.door_codes.answer(verdict.answered.challenge, verdict.answered.key)
         half = verdict.half
         if half is not None:
             self._policy.halves.add(half, now.mono_s)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, timedelta, tzinfo
 
+from station_agent.access.door_codes import DoorCodes
 from station_agent.access.memory import BadTries, GuestUses, Halves, UsedCodes
 from station_agent.access.presence import Presence
 from station_agent.access.rules import NO_RULES, HeldRules
@@ -22,3 +23,4 @@ class Policy:
     presence: Presence = field(default_factory=Presence)
     halves: Halves = field(default_factory=Halves)
     guests: GuestUses = field(default_factory=GuestUses)
+    door_codes: DoorCodes = field(default_factory=DoorCodes)

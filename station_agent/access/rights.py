@@ -49,7 +49,7 @@ def ask(known: Known, rules: HeldRules, presence: Presence, now: Now, zone: tzin
     role = rules.role(known.role)
     if role is None:
         return Refusal(Reason.ROLE_UNKNOWN, f"rules version {rules.version} have no role {known.role!r}")
-    if known.credential not in role.credentials:
+    if known.credential not in role.credentials and not _by_stronger(known.credential, role):
         return Refusal(Reason.CREDENTIAL_NOT_ALLOWED, f"the role {known.role} does not enter by {known.credential}")
     lockdown = rules.lockdown_now(now.utc, now.trusted)
     if lockdown is not None and known.role not in lockdown.exempt:
@@ -73,6 +73,11 @@ def ask(known: Known, rules: HeldRules, presence: Presence, now: Now, zone: tzin
         remarks.append(Remark.OTHER_CREDENTIAL)
     longest_s = max(role.hold_s or 0.0, rules.hold_s.get(known.who, 0.0))
     return Allowed(role, tuple(remarks), longest_s or None)
+
+
+def _by_stronger(credential: Credential, role: Role) -> bool:
+    """Who may show a code may answer the door code: the same phone proves it, and that it is at the door as well."""
+    return credential is Credential.DOOR_CODE and Credential.CODE in role.credentials
 
 
 def _hours(known: Known, role: Role, rules: HeldRules, now: Now, zone: tzinfo) -> Refusal | None:

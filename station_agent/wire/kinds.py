@@ -9,6 +9,7 @@ class Credential(StrEnum):
     """By what somebody asks to enter."""
 
     CODE = "code"
+    DOOR_CODE = "door_code"  # the other way round: the phone scanned the station's rotating code
     FACE = "face"
     CARD = "card"
     PIN = "pin"  # typed by staff on a keypad
@@ -42,6 +43,9 @@ class Reason(StrEnum):
     CERTIFICATE_EXPIRED = "certificate_expired"
     KEY_UNKNOWN = "key_unknown"
     KEY_REVOKED = "key_revoked"
+    DOOR_CODE_UNKNOWN = "door_code_unknown"  # the station has not shown such a code since it started
+    DOOR_CODE_EXPIRED = "door_code_expired"
+    DOOR_CODE_USED = "door_code_used"
     PLATFORM_REFUSED = "platform_refused"  # whoever made the code does not stand by it
     PLATFORM_SILENT = "platform_silent"
     CLOCK_UNTRUSTED = "clock_untrusted"

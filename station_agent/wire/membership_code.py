@@ -81,6 +81,20 @@ class Certificate:
 
 
 @dataclass(frozen=True, slots=True)
+class Proof:
+    """What the key of a member's phone has signed: `text`, with its domain. Nothing in it is to be believed before
+    `signer_of`.
+    """
+
+    alg: Alg
+    kid: int
+    member: str  # 16 hex digits
+    text: bytes
+    signature: bytes  # 64
+    certificate: Certificate | None
+
+
+@dataclass(frozen=True, slots=True)
 class MembershipCode:
     """A code whose shape is right. Nothing in it is to be believed before `verify`."""
 
@@ -108,49 +122,63 @@ def parse(text: str) -> MembershipCode:
         raise CodeRefused(Reason.CODE_VERSION, f"code version {raw[0] if raw else 'none'}, expected {VERSION}")
     if len(raw) not in (_SHORT, _LONG):
         raise CodeRefused(Reason.NOT_A_CODE, f"{len(raw)} bytes, expected {_SHORT} or {_LONG}")
-    if raw[1] not in (Alg.ES256, Alg.ED25519):
-        name = "SM2 (reserved)" if raw[1] == Alg.SM2 else f"algorithm {raw[1]}"
-        raise CodeRefused(Reason.CODE_ALGORITHM, f"{name} is not supported by this station")
-    certificate = None
-    if len(raw) == _LONG:
-        tail = raw[_SHORT:]
-        certificate = Certificate(
-            public=tail[:33],
-            not_after_day=int.from_bytes(tail[33:35]),
-            issuer_kid=tail[35],
-            signature=tail[36:],
-        )
     return MembershipCode(
-        alg=Alg(raw[1]),
+        alg=alg_of(raw[1]),
         kid=raw[2],
         member=raw[3:11].hex(),
         made_at=_EPOCH + timedelta(seconds=int.from_bytes(raw[11:15])),
         nonce=raw[15:17],
         signature=raw[_HEAD:_SHORT],
-        certificate=certificate,
+        certificate=certificate_of(raw[_SHORT:]),
         head=raw[:_HEAD],
     )
 
 
+def alg_of(byte: int) -> Alg:
+    """Raises CodeRefused for what no station can verify."""
+    if byte not in (Alg.ES256, Alg.ED25519):
+        name = "SM2 (reserved)" if byte == Alg.SM2 else f"algorithm {byte}"
+        raise CodeRefused(Reason.CODE_ALGORITHM, f"{name} is not supported by this station")
+    return Alg(byte)
+
+
+def certificate_of(tail: bytes) -> Certificate | None:
+    """The 100 bytes that a phone appends; None for no bytes."""
+    if not tail:
+        return None
+    return Certificate(
+        public=tail[:33], not_after_day=int.from_bytes(tail[33:35]), issuer_kid=tail[35], signature=tail[36:]
+    )
+
+
 def verify(code: MembershipCode, keys: Sequence[PhoneKey], issuers: Mapping[int, IssuerKey], now: datetime) -> bytes:
-    """Check that a phone of the member made this code just now; the 33 bytes of its key. Raises CodeRefused.
+    """Check that a phone of the member made this code just now; the 33 bytes of its key. Raises CodeRefused, as
+    `signer_of` does.
 
-    `keys` are the phone keys that the roster holds for `code.member`; where none fits, the certificate in the
-    code must bind one to the member. `issuers` holds ended issuer keys too. Whether the key is revoked
-    (`public_sha256`) and whether the code is replayed are the caller's to check.
-
-    A certificate must be the issuer's own even where the roster knows the phone's key, so that no changed byte of a
-    code passes. Its end, and the issuer's, matter only where nothing but the certificate vouches for the key.
+    Whether the key is revoked (`public_sha256`) and whether the code is replayed are the caller's to check.
     """
     if code.made_at > now + WINDOW:
         raise CodeRefused(Reason.CODE_FROM_FUTURE, f"made at {code.made_at:%H:%M:%S}, now {now:%H:%M:%S} UTC")
     if code.made_at < now - WINDOW:
         raise CodeRefused(Reason.CODE_EXPIRED, f"made at {code.made_at:%H:%M:%S}, now {now:%H:%M:%S} UTC")
-    fitting = [k for k in keys if k.kid == code.kid and _ALG[k.algorithm] is code.alg and now < k.not_after]
+    text = _CODE_TEXT + code.head
+    return signer_of(Proof(code.alg, code.kid, code.member, text, code.signature, code.certificate), keys, issuers, now)
+
+
+def signer_of(proof: Proof, keys: Sequence[PhoneKey], issuers: Mapping[int, IssuerKey], now: datetime) -> bytes:
+    """Check that a phone of the member has signed; the 33 bytes of its key. Raises CodeRefused.
+
+    `keys` are the phone keys that the roster holds for `proof.member`; where none fits, the certificate must bind one
+    to the member. `issuers` holds ended issuer keys too.
+
+    A certificate must be the issuer's own even where the roster knows the phone's key, so that no changed byte of a
+    code passes. Its end, and the issuer's, matter only where nothing but the certificate vouches for the key.
+    """
+    fitting = [k for k in keys if k.kid == proof.kid and _ALG[k.algorithm] is proof.alg and now < k.not_after]
     candidates = [_padded(bytes.fromhex(k.public)) for k in fitting]
-    certificate = code.certificate
+    certificate = proof.certificate
     if certificate is not None:
-        issuer = _issuer_of(code, certificate, issuers)
+        issuer = _issuer_of(proof, certificate, issuers)
         if not candidates:
             _check_dates(certificate, issuer, now)
         if not candidates or certificate.public in candidates:
@@ -158,25 +186,25 @@ def verify(code: MembershipCode, keys: Sequence[PhoneKey], issuers: Mapping[int,
         else:
             raise CodeRefused(Reason.CERTIFICATE_WRONG, "the certificate is for another key")
     if not candidates:
-        raise CodeRefused(Reason.KEY_UNKNOWN, f"no key {code.kid:02x} of member {code.member} in the roster")
-    signer = next((key for key in candidates if _verifies(code.alg, key, _CODE_TEXT + code.head, code.signature)), None)
+        raise CodeRefused(Reason.KEY_UNKNOWN, f"no key {proof.kid:02x} of member {proof.member} in the roster")
+    signer = next((key for key in candidates if _verifies(proof.alg, key, proof.text, proof.signature)), None)
     if signer is None:
         raise CodeRefused(Reason.SIGNATURE_WRONG, "the phone's signature does not fit the code")
     return signer
 
 
-def _issuer_of(code: MembershipCode, certificate: Certificate, issuers: Mapping[int, IssuerKey]) -> IssuerKey:
+def _issuer_of(proof: Proof, certificate: Certificate, issuers: Mapping[int, IssuerKey]) -> IssuerKey:
     """Whose word the certificate is."""
     issuer = issuers.get(certificate.issuer_kid)
     if issuer is None:
         raise CodeRefused(Reason.CERTIFICATE_WRONG, f"issuer key {certificate.issuer_kid} is not known here")
-    if public_kid(certificate.public) != code.kid:
+    if public_kid(certificate.public) != proof.kid:
         raise CodeRefused(Reason.CERTIFICATE_WRONG, "the certificate is for another key")
-    signed = _certificate_text(
-        bytes.fromhex(code.member), certificate.public, certificate.not_after_day, certificate.issuer_kid
+    text = _certificate_text(
+        bytes.fromhex(proof.member), certificate.public, certificate.not_after_day, certificate.issuer_kid
     )
     issuer_public = _padded(bytes.fromhex(issuer.public))
-    if not _verifies(_ALG[issuer.algorithm], issuer_public, signed, certificate.signature):
+    if not _verifies(_ALG[issuer.algorithm], issuer_public, text, certificate.signature):
         raise CodeRefused(Reason.CERTIFICATE_WRONG, "the issuer's signature does not fit the certificate")
     return issuer
 
@@ -196,10 +224,9 @@ def make_code(key: PrivateKey, member: str, at: datetime, nonce: bytes, certific
     if len(nonce) != 2:
         raise ValueError("the nonce is 2 bytes")
     public = public_bytes(key)
-    alg = Alg.ED25519 if isinstance(key, Ed25519PrivateKey) else Alg.ES256
     stamp = int(at.timestamp()).to_bytes(4)
-    head = bytes([VERSION, alg, public_kid(public)]) + bytes.fromhex(member) + stamp + nonce
-    raw = head + _sign(key, _CODE_TEXT + head)
+    head = bytes([VERSION, alg_byte(key), public_kid(public)]) + bytes.fromhex(member) + stamp + nonce
+    raw = head + signed(key, _CODE_TEXT + head)
     if certificate is not None:
         raw += certificate_bytes(certificate)
     return PREFIX + str(base45.b45encode(raw).decode())
@@ -208,11 +235,11 @@ def make_code(key: PrivateKey, member: str, at: datetime, nonce: bytes, certific
 def certify(issuer: PrivateKey, issuer_kid: int, member: str, public: bytes, not_after_day: int) -> Certificate:
     """The issuer's certificate of a phone's `public` key (33 bytes, see the module) for `member`."""
     text = _certificate_text(bytes.fromhex(member), public, not_after_day, issuer_kid)
-    return Certificate(public, not_after_day, issuer_kid, _sign(issuer, text))
+    return Certificate(public, not_after_day, issuer_kid, signed(issuer, text))
 
 
 def certificate_bytes(certificate: Certificate) -> bytes:
-    """The 100 bytes that a phone appends to its 81."""
+    """The 100 bytes that a phone appends to what it signed."""
     day = certificate.not_after_day.to_bytes(2)
     return certificate.public + day + bytes([certificate.issuer_kid]) + certificate.signature
 
@@ -237,6 +264,10 @@ def algorithm_of(key: PrivateKey) -> Algorithm:
     return Algorithm.ED25519 if isinstance(key, Ed25519PrivateKey) else Algorithm.ES256
 
 
+def alg_byte(key: PrivateKey) -> Alg:
+    return _ALG[algorithm_of(key)]
+
+
 _ALG = {Algorithm.ES256: Alg.ES256, Algorithm.ED25519: Alg.ED25519}
 
 
@@ -248,7 +279,8 @@ def _certificate_text(member: bytes, public: bytes, not_after_day: int, issuer_k
     return b"yizhan-cert-v1\0" + member + public + not_after_day.to_bytes(2) + bytes([issuer_kid])
 
 
-def _sign(key: PrivateKey, text: bytes) -> bytes:
+def signed(key: PrivateKey, text: bytes) -> bytes:
+    """64 bytes: ES256 as r || s, Ed25519 as RFC 8032 says."""
     if isinstance(key, Ed25519PrivateKey):
         return key.sign(text)
     r, s = decode_dss_signature(key.sign(text, ec.ECDSA(hashes.SHA256())))

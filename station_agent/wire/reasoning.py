@@ -27,6 +27,7 @@ class Question(StrEnum):
     KNOWN = "known"  # is it somebody the station knows?
     TRIES = "tries"  # few enough bad tries before this one?
     FRESH = "fresh"  # was the code made just now?
+    SHOWN = "shown"  # is it the door code that this station shows now?
     PROVEN = "proven"  # did a phone of that member make it?
     NOT_WITHDRAWN = "not_withdrawn"  # is that phone still the member's?
     UNUSED = "unused"  # was the code not shown before?
@@ -107,6 +108,25 @@ ORDER: dict[Credential, _Rows] = {
         ),
         _row(Question.NOT_WITHDRAWN, Reason.KEY_REVOKED),
         _row(Question.UNUSED, Reason.CODE_REPLAYED),
+        *_MEMBER,
+        *_RIGHTS,
+        *_BOTH,
+        *_LOCK,
+    ),
+    Credential.DOOR_CODE: (
+        _row(Question.FORM, Reason.NOT_A_CODE, Reason.CODE_VERSION, Reason.CODE_ALGORITHM),
+        _row(Question.CLOCK, Reason.CLOCK_UNTRUSTED),
+        _ROSTER,
+        _KNOWN,
+        _row(Question.TRIES, Reason.READER_LOCKED_OUT, Reason.CREDENTIAL_LOCKED_OUT),
+        _row(Question.SHOWN, Reason.DOOR_CODE_UNKNOWN, Reason.DOOR_CODE_EXPIRED),
+        _row(
+            Question.PROVEN,
+            *(Reason.KEY_UNKNOWN, Reason.SIGNATURE_WRONG),
+            *(Reason.CERTIFICATE_WRONG, Reason.CERTIFICATE_EXPIRED),
+        ),
+        _row(Question.NOT_WITHDRAWN, Reason.KEY_REVOKED),
+        _row(Question.UNUSED, Reason.DOOR_CODE_USED),
         *_MEMBER,
         *_RIGHTS,
         *_BOTH,

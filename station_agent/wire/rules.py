@@ -57,7 +57,9 @@ HOLD_S_MAX = 30.0
 
 HOLDS_MAX = 2000
 
-PersonalCredential = Literal[Credential.CODE, Credential.FACE, Credential.CARD, Credential.PIN, Credential.GUEST]
+PersonalCredential = Literal[
+    Credential.CODE, Credential.DOOR_CODE, Credential.FACE, Credential.CARD, Credential.PIN, Credential.GUEST
+]
 PERSONAL: tuple[PersonalCredential, ...] = (
     Credential.CODE,
     Credential.FACE,
@@ -65,7 +67,9 @@ PERSONAL: tuple[PersonalCredential, ...] = (
     Credential.PIN,
     Credential.GUEST,
 )
-"""What a role may be let in by. Remote orders and the button belong to no role."""
+"""What a role is let in by where its rules say nothing. Remote orders and the button belong to no role. Whoever enters
+by `code` enters by the door code as well; `door_code` without `code` means by nothing weaker.
+"""
 
 PersonId = MemberId
 """Eight bytes in hex: the pseudonym of a staff person or a guest."""
@@ -86,7 +90,7 @@ class Role(Wire):
     """What is asked of somebody beyond being who they are."""
 
     schedule: Name | None = Field(default=None, description="when; null: at any time")
-    credentials: tuple[PersonalCredential, ...] = Field(default=PERSONAL, max_length=len(PERSONAL))
+    credentials: tuple[PersonalCredential, ...] = Field(default=PERSONAL, max_length=len(PERSONAL) + 1)
     code_and_face: bool = Field(default=False, description="a code opens only with the same member's face, and back")
     opening_hours: bool = Field(default=True, description="bound by them")
     capacity: bool = Field(default=True, description="bound by it")

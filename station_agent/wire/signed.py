@@ -22,7 +22,7 @@ from pydantic import Field, ValidationError
 
 from station_agent.wire.model import Wire
 
-Domain = Literal["command", "document"]
+Domain = Literal["command", "document", "knock"]
 
 
 class Forged(Exception):

@@ -1,7 +1,7 @@
 """The MQTT topic table: which topic carries what, who may publish it, and its NATS subject.
 
-    yizhan/v1/<station>/up/<events|telemetry|state>      station -> hub
-    yizhan/v1/<station>/down/<ack|command|document>      hub -> station
+    yizhan/v1/<station>/up/<events|telemetry|state|answer>     station -> hub
+    yizhan/v1/<station>/down/<ack|command|document|knock>      hub -> station
 
 Nothing is ever retained: a late subscriber must not be handed an old order. A station may publish only its own
 `up` topics and subscribe only to its own `down` topics; the broker's rules are made from this table.
@@ -17,11 +17,12 @@ _STATION = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 
 
 class Up(StrEnum):
-    """What a station publishes. Events and telemetry by QoS 1, state by QoS 0."""
+    """What a station publishes. Events and telemetry by QoS 1, state and answers by QoS 0."""
 
     EVENTS = "events"
     TELEMETRY = "telemetry"
     STATE = "state"
+    ANSWER = "answer"  # to a knock (knocks.py)
 
 
 class Down(StrEnum):
@@ -30,6 +31,7 @@ class Down(StrEnum):
     ACK = "ack"
     COMMAND = "command"
     DOCUMENT = "document"
+    KNOCK = "knock"  # heard by stations that show a door code (knocks.py)
 
 
 def up(station: str, leaf: Up) -> str:

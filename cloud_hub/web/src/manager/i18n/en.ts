@@ -232,6 +232,9 @@ export const en: Words = {
     certificate_expired: "the phone's certificate has ended (open the code page once online)",
     key_unknown: "the station does not know this phone's key",
     key_revoked: "this phone's key was withdrawn",
+    door_code_unknown: "not a code that this door has shown since it started",
+    door_code_expired: "the door's code had changed already",
+    door_code_used: "this door code was used before",
     platform_refused: "the platform that made the code refused it",
     platform_silent: "the platform that made the code did not answer",
     clock_untrusted: "the station's clock is not trusted yet, so it cannot check codes",
@@ -319,12 +322,13 @@ export const en: Words = {
     expired: "expired, not done",
     failed: "failed",
   },
-  credential: { code: "code", face: "face", card: "card", pin: "PIN", guest: "guest code", button: "the button", remote: "remote" },
+  credential: { code: "code", door_code: "door code", face: "face", card: "card", pin: "PIN", guest: "guest code", button: "the button", remote: "remote" },
   occupation: OCCUPATIONS.en as Record<string, string>,
   event: {
     someone: "Somebody",
     granted: {
       code: "{{who}} showed a code and the lock opened",
+      door_code: "{{who}} scanned the door's code and the lock opened",
       face: "{{who}} was recognised and the lock opened",
       card: "{{who}} held up a card and the lock opened",
       pin: "{{who}} typed a staff code and the lock opened",
@@ -334,6 +338,7 @@ export const en: Words = {
     },
     denied: {
       code: "{{who}} showed a code, not opened: {{reason}}",
+      door_code: "{{who}} scanned the door's code, not opened: {{reason}}",
       face: "{{who}} showed a face, not opened: {{reason}}",
       card: "{{who}} held up a card, not opened: {{reason}}",
       pin: "A number was typed, not opened: {{reason}}",

@@ -22,6 +22,9 @@ const reason: Record<Reason, string> = {
   certificate_expired: "手机密钥的证书已到期（请会员联网打开一次会员码）",
   key_unknown: "驿站不认识这部手机的密钥",
   key_revoked: "这部手机的密钥已停用",
+  door_code_unknown: "门码不是这个驿站现在显示的",
+  door_code_expired: "门码已经换了新的",
+  door_code_used: "门码已经用过一次",
   platform_refused: "发码平台未通过此码",
   platform_silent: "发码平台没有应答",
   clock_untrusted: "驿站时钟还不可信，暂不能验码",
@@ -116,6 +119,7 @@ const status: Record<CommandStatus, string> = {
 
 const credential: Record<Credential, string> = {
   code: "扫码",
+  door_code: "扫门码",
   face: "刷脸",
   card: "刷卡",
   pin: "键盘密码",
@@ -346,6 +350,7 @@ export const zh = {
     someone: "有人",
     granted: {
       code: "{{who}}扫码进门，门锁已打开",
+      door_code: "{{who}}用手机扫门码，门锁已打开",
       face: "{{who}}刷脸进门，门锁已打开",
       card: "{{who}}刷卡进门，门锁已打开",
       pin: "{{who}}输入工作码，门锁已打开",
@@ -355,6 +360,7 @@ export const zh = {
     } satisfies Record<Credential, string>,
     denied: {
       code: "{{who}}扫码没有打开门：{{reason}}",
+      door_code: "{{who}}扫门码没有打开门：{{reason}}",
       face: "{{who}}刷脸没有打开门：{{reason}}",
       card: "{{who}}刷卡没有打开门：{{reason}}",
       pin: "键盘输入没有打开门：{{reason}}",
