@@ -198,10 +198,8 @@ class Deny:
 
 @dataclass(frozen=True, slots=True)
 class Now:
-    hold_s: float | None = None  # who needs the door released for longer
     """The moment of an attempt."""
 
     utc: datetime
     mono_s: float
     trusted: bool
-    remarks: tuple[Remark, ...] = ()

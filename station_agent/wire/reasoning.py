@@ -179,6 +179,8 @@ def steps(
 ) -> tuple[Step, ...]:
     """Every question of such an attempt with its answer.
 
+    Where the clock could not be believed (a remark) the questions of time were not asked, whatever came after them.
+
     A door that is out of service asks nothing else. A reason that does not belong to the credential (a station of
     another version) leaves every question as not asked.
     """
@@ -198,5 +200,3 @@ def steps(
         return Answer.YES if index < at and question not in unasked else Answer.NOT_ASKED
 
     return tuple(Step(question, answer(index, question)) for index, (question, _) in enumerate(rows))
-    Where the clock could not be believed (a remark) the questions of time were not asked, whatever came after them.
-
