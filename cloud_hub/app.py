@@ -12,6 +12,7 @@ from cloud_hub.events import routes as events
 from cloud_hub.faces import routes as faces
 from cloud_hub.guard import Guard
 from cloud_hub.hub import Hub
+from cloud_hub.knocks import routes as knocks
 from cloud_hub.live import routes as live
 from cloud_hub.members import routes as members
 from cloud_hub.rules import routes as rules
@@ -42,7 +43,7 @@ def create_app(hub: Hub) -> FastAPI:
     )
     app.state.hub = hub
     api = APIRouter(prefix=API, responses=_ERRORS)
-    for room in (users, stations, events, commands, members, codes, faces, rules, live):
+    for room in (users, stations, enrolment, events, commands, members, codes, knocks, faces, rules, live):
         api.include_router(room.router)
     api.include_router(
         video_router(

@@ -19,6 +19,7 @@ from cloud_hub.events.queries import EventQueries
 from cloud_hub.faces.service import FaceService
 from cloud_hub.ingest.service import Ingest
 from cloud_hub.keys import Keys, load_keys
+from cloud_hub.knocks.service import KnockService
 from cloud_hub.live.feed import Feed
 from cloud_hub.members.service import MemberService
 from cloud_hub.nats_link import NatsLink
@@ -53,6 +54,7 @@ class Hub:
     commands: CommandService
     members: MemberService
     codes: CodeService
+    knocks: KnockService
     faces: FaceService
     rosters: RosterService
     rules: RulesService
@@ -120,6 +122,7 @@ def build_hub(settings: Settings, clock: Clock, keys: Keys, database: Database) 
         commands=commands,
         members=MemberService(database, clock, members_changed),
         codes=CodeService(database, clock, keys, rosters.changed),
+        knocks=KnockService(clock, keys.hub, nats, board, counters),
         faces=faces,
         rosters=rosters,
         rules=rules,
@@ -169,6 +172,7 @@ async def _opened(settings: Settings, clock: Clock, keys: Keys) -> AsyncIterator
                 supervisor.keep("rules", hub.rules.run)
                 supervisor.keep("faces", hub.faces.run)
                 supervisor.keep("commands", hub.commands.run)
+                supervisor.keep("knocks", hub.knocks.run)
                 supervisor.keep("ingest", hub.ingest.run)
                 yield hub
                 await hub.relay.close()

@@ -23,6 +23,7 @@ from station_agent.devices import device_config, line_config
 from station_agent.faces import packs
 from station_agent.faces.liveness import Mode
 from station_agent.faces.manifest import PackRefused
+from station_agent.signs.door_code_check import check_door_code
 from station_agent.wire.link import HubLink
 from station_agent.wire.profile import StationProfile
 
@@ -193,6 +194,7 @@ def _cross_checked(profile: StationProfile, profiles_dir: Path) -> list[str]:
         errors += _has(profile, "sign.device", profile.sign.device, Capability.SIGN)
     errors += _check_button(profile)
     errors += check_inputs(profile)
+    errors += check_door_code(profile)
     if profile.faces.enabled:
         if profile.faces.camera is None:
             errors.append("faces.camera: faces are on, so name the camera that sees them")

@@ -14,7 +14,7 @@ import ipaddress
 import logging
 import random
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, Protocol
 
@@ -90,6 +90,7 @@ class MqttLink:
         *,
         clock: Clock,
         rng: random.Random,
+        hears: Sequence[Down] = (Down.ACK, Down.COMMAND, Down.DOCUMENT),
     ) -> None:
         check_transport(link)
         self._station = station
@@ -100,15 +101,16 @@ class MqttLink:
         self._will = will
         self._clock = clock
         self._rng = rng
+        self.hears = hears
         self._client: paho.Client | None = None
         self.up = False
         self.connections = 0
 
     def publish(self, leaf: Up, payload: bytes) -> bool:
-        """Send now; False when the link is down. Events and telemetry by QoS 1, the state by QoS 0."""
+        """Send now; False when the link is down. Events and telemetry by QoS 1, the rest by QoS 0."""
         if self._client is None or not self.up:
             return False
-        qos = 0 if leaf is Up.STATE else 1
+        qos = 1 if leaf in (Up.EVENTS, Up.TELEMETRY) else 0
         info = self._client.publish(topics.up(self._station, leaf), payload, qos=qos, retain=False)
         return info.rc == MQTTErrorCode.MQTT_ERR_SUCCESS
 
@@ -201,7 +203,7 @@ class _Connection:
         why = await self._wire.answered(self._connack, ANSWER_S)
         if why is None:
             # One by one: the broker's rules name each topic, and a wildcard would be more than they allow.
-            self._client.subscribe([(topics.down(self._owner.station, leaf), 0) for leaf in Down])
+            self._client.subscribe([(topics.down(self._owner.station, leaf), 0) for leaf in self._owner.hears])
             why = await self._wire.answered(self._suback, ANSWER_S)
         return why
 

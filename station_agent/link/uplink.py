@@ -1,6 +1,7 @@
 """What comes from the hub and what goes to it, sorted by leaf; the link's listener.
 
 ack -> outbox        command -> orders        document -> by its kind: roster, or who takes it (`takers`)
+knock -> `on_knock`, where the station shows a door code
 """
 
 from __future__ import annotations
@@ -60,6 +61,7 @@ class Uplink:
         self.roster: HeldRoster | None = None
         self.on_roster: Callable[[HeldRoster], None] = lambda roster: None
         self.on_link: Callable[[], None] = lambda: None
+        self.on_knock: Callable[[bytes], None] = lambda payload: None
         self.takers: dict[str, Callable[[str], Awaitable[None]]] = {}
         """Kind of a document -> what takes its body; it raises DocumentRefused."""
         self.taking = True
@@ -85,6 +87,8 @@ class Uplink:
                 self.on_link()
         elif leaf is Down.COMMAND:
             self._orders.received(payload)
+        elif leaf is Down.KNOCK:
+            self.on_knock(payload)
         elif self._documents.full():
             self._reject("document", "more documents at once than are taken")
         else:

@@ -175,6 +175,20 @@ class SignRow(Wire):
     idle_text: str = Field(default="", max_length=120)
 
 
+class DoorCodeRow(Wire):
+    """The station shows a rotating code, and a member's phone that scans it asks to enter through the hub: while both
+    are online. `sign` is a device of its own, with dots enough for a QR (docs/membership-code.md).
+    """
+
+    sign: Name
+    url: str | None = Field(
+        default=None,
+        pattern=r"^https://[^\s/@#?]+$",
+        max_length=64,
+        description="the hub as phones reach it; by default as the station does",
+    )
+
+
 class VoiceRow(Wire):
     """A program that says a sentence: its words, `{text}` where the sentence goes (at the end when it is not named)."""
 
@@ -198,5 +212,6 @@ class StationProfile(Wire):
     cameras: dict[Name, CameraRow] = Field(default_factory=dict, max_length=16)
     faces: FacesRow = FacesRow()
     sign: SignRow | None = None
+    door_code: DoorCodeRow | None = None
     voice: VoiceRow | None = None
     telemetry: TelemetryRow = TelemetryRow()

@@ -26,6 +26,7 @@ from station_agent.wire import membership_code as codes
 from station_agent.wire.commands import Command, DoorOpen
 from station_agent.wire.documents import IssuerKey, PhoneKey, Roster, RosterMember
 from station_agent.wire.envelope import Batch, Eack, Row, StationState
+from station_agent.wire.knocks import KnockAnswer
 from station_agent.wire.signed import sign
 from station_agent.wire.topics import Down, Up, down, station_of, subject
 from tests.harness.ports import free_port
@@ -70,6 +71,7 @@ class MiniHub:
         self.rows: list[tuple[str, Row]] = []
         self.payloads: list[bytes] = []  # everything that went over the broker, in both directions
         self.states: dict[str, StationState] = {}
+        self.answers: list[KnockAnswer] = []
         self.batches = 0
         self._process: asyncio.subprocess.Process | None = None
         self._client: Any = None
@@ -156,6 +158,10 @@ class MiniHub:
         if found is None or self.deaf:
             return
         station, leaf = found
+        if leaf is Up.ANSWER:
+            self.answers.append(KnockAnswer.model_validate_json(message.data))
+            self._tell()
+            return
         if leaf is Up.STATE:
             self.states[station] = StationState.model_validate_json(message.data)
             self._tell()

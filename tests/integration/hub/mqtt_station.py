@@ -17,6 +17,7 @@ from station_agent.wire.documents import kind_of as kind_of_document
 from station_agent.wire.envelope import ROWS_PER_BATCH, Batch, Eack, Row, StationState, Stream
 from station_agent.wire.events import CommandProgress, EventBody, kind_of
 from station_agent.wire.kinds import CommandStatus
+from station_agent.wire.knocks import Knocked
 from station_agent.wire.rules import Rules
 from station_agent.wire.signed import Forged, key_id, open_signed
 
@@ -37,6 +38,7 @@ class MqttStation:
         self.commands: queue.Queue[Command] = queue.Queue()
         self.rosters: queue.Queue[Roster] = queue.Queue()
         self.rules: queue.Queue[Rules] = queue.Queue()
+        self.knocks: queue.Queue[Knocked] = queue.Queue()
         self.erasures: queue.Queue[Erasures] = queue.Queue()
         self.forged: list[bytes] = []
         self.rows: dict[Stream, list[Row]] = {stream: [] for stream in Stream}
@@ -86,6 +88,8 @@ class MqttStation:
                 self.forged.append(message.payload)
             else:
                 self.commands.put(Command.model_validate_json(body))
+        elif leaf == topics.Down.KNOCK:
+            self.knocks.put(Knocked.model_validate_json(open_signed("knock", message.payload, self._keys)))
         else:
             body = open_signed("document", message.payload, self._keys)
             match kind_of_document(body):
