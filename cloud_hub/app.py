@@ -43,7 +43,7 @@ def create_app(hub: Hub) -> FastAPI:
     )
     app.state.hub = hub
     api = APIRouter(prefix=API, responses=_ERRORS)
-    for room in (users, stations, enrolment, events, commands, members, codes, knocks, faces, rules, live):
+    for room in (users, stations, events, commands, members, codes, knocks, faces, rules, live):
         api.include_router(room.router)
     api.include_router(
         video_router(
