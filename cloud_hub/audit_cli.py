@@ -5,33 +5,35 @@ from __future__ import annotations
 import asyncio
 import getpass
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from cloud_hub.cli_options import DatabaseOption, DataOption, existing
+
 if TYPE_CHECKING:
     from cloud_hub.events.verify import SpoolReport
+    from cloud_hub.storage.engines import Where
 
 BROKEN = 2
 SHOWN = 20
 
 app = typer.Typer(help="The log of the stations.", no_args_is_help=True)
 
-DataOption = Annotated[Path, typer.Option("--data", envvar="YIZHAN_DATA", help="Where the hub keeps everything.")]
 StationOption = Annotated[str | None, typer.Option("--station", help="Only this one.")]
 
 
 @app.command()
 def verify(
     data: DataOption,
+    database: DatabaseOption = "",
     station: StationOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
     """Follows the hash chain of every event again. Exit status 2 when one was changed, left out or cut off."""
-    reports, told = asyncio.run(_verified(_existing(data), station))
+    reports, told = asyncio.run(_verified(existing(data, database), station))
     sound = all(report.sound for report in reports) and not told
     if as_json:
         spools = [report.as_json() for report in reports]
@@ -63,32 +65,24 @@ def acknowledge(
     station: Annotated[str, typer.Argument(help="Whose alarm about its log was looked into.")],
     data: DataOption,
     reason: Annotated[str, typer.Option(prompt=True, help="What was found; it goes on record.")],
+    database: DatabaseOption = "",
 ) -> None:
     """Clears the alarm that a station's log is broken. The breaks stay on record, and `verify` goes on naming them."""
-    if not asyncio.run(_acknowledged(_existing(data), station, reason)):
+    if not asyncio.run(_acknowledged(existing(data, database), station, reason)):
         typer.echo(f"No alarm about the log of {station} stands.", err=True)
         raise typer.Exit(1)
     typer.echo(f"The alarm of {station} is cleared; the breaks stay on record.", err=True)
 
 
-def _existing(data: Path) -> Path:
-    """The database's path; it is not made here."""
-    path = data / "hub.sqlite"
-    if not path.is_file():
-        typer.echo(f"There is no hub in {data}: name its folder with --data.", err=True)
-        raise typer.Exit(1)
-    return path
-
-
-async def _verified(path: Path, station: str | None) -> tuple[list[SpoolReport], list[dict[str, Any]]]:
+async def _verified(where: Where, station: str | None) -> tuple[list[SpoolReport], list[dict[str, Any]]]:
     from cloud_hub.events.verify import breaks, verified
     from cloud_hub.storage.database import Database
 
-    async with Database.open(path) as database:
+    async with Database.open(where) as database:
         return await database.read(lambda c: (list(verified(c, station)), breaks(c, station)))
 
 
-async def _acknowledged(path: Path, station: str, reason: str) -> bool:
+async def _acknowledged(where: Where, station: str, reason: str) -> bool:
     import sqlalchemy as sa
 
     from cloud_hub import audit
@@ -105,5 +99,5 @@ async def _acknowledged(path: Path, station: str, reason: str) -> bool:
             audit.record(connection, at, actor, "log.acknowledge", station, {"why": reason})
         return cleared
 
-    async with Database.open(path) as database:
+    async with Database.open(where) as database:
         return await database.write(settle)

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cloud_hub import audit_cli, issuer_cli
+from cloud_hub.cli_options import DatabaseOption, DataOption, chosen
 from cloud_hub.settings import DIST, STATIONS, BadSettings, Settings
 from cloud_hub.storage.migrate import NewerSchema
 from cloud_hub.users.models import Role
@@ -27,8 +28,6 @@ app.add_typer(stations_app, name="stations")
 app.add_typer(audit_cli.app, name="audit")
 app.add_typer(issuer_cli.app, name="issuer")
 
-DataOption = Annotated[Path, typer.Option("--data", envvar="YIZHAN_DATA", help="Where the hub keeps everything.")]
-
 
 def _fail(message: str) -> typer.Exit:
     typer.echo(message, err=True)
@@ -38,6 +37,7 @@ def _fail(message: str) -> typer.Exit:
 @app.command()
 def serve(
     data: DataOption,
+    database: DatabaseOption = "",
     host: Annotated[str, typer.Option(envvar="YIZHAN_HOST")] = "127.0.0.1",
     port: Annotated[int, typer.Option(envvar="YIZHAN_PORT", min=1, max=65535)] = 8000,
     public_url: Annotated[
@@ -65,6 +65,7 @@ def serve(
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     settings = Settings(
         data=data.resolve(),
+        database=SecretStr(database) if database else None,
         host=host,
         port=port,
         public_url=public_url.rstrip("/"),
@@ -99,6 +100,7 @@ def openapi(
 def users_add(
     user: Annotated[str, typer.Argument(help="The log-in name: lower-case letters, digits, . _ -")],
     data: DataOption,
+    database: DatabaseOption = "",
     role: Annotated[Role, typer.Option(help="Each may do what the ones before it may.")] = Role.VIEWER,
     name: Annotated[str, typer.Option(help="For people to read; the log-in name when left out.")] = "",
     password: Annotated[
@@ -110,7 +112,7 @@ def users_add(
     from cloud_hub.admin import BadUser, add_user
 
     try:
-        asyncio.run(add_user(data, user, name or user, role, password))
+        asyncio.run(add_user(chosen(data, database), user, name or user, role, password))
     except BadUser as error:
         raise _fail(str(error)) from None
     typer.echo(f"{user} may log in as {role}.", err=True)
@@ -118,12 +120,14 @@ def users_add(
 
 @stations_app.command("list")
 def stations_list(
-    data: DataOption, as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False
+    data: DataOption,
+    database: DatabaseOption = "",
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
     """Lists the stations and when each was last seen."""
     from cloud_hub.admin import list_stations
 
-    rows = asyncio.run(list_stations(data))
+    rows = asyncio.run(list_stations(chosen(data, database)))
     if as_json:
         typer.echo(json.dumps(rows, ensure_ascii=False))
         return

@@ -28,6 +28,7 @@ from cloud_hub.settings import BadSettings, Settings
 from cloud_hub.stations.board import Board
 from cloud_hub.stations.service import StationService
 from cloud_hub.storage.database import Database
+from cloud_hub.storage.engines import database_of
 from cloud_hub.supervisor import Supervisor
 from cloud_hub.users.service import Users
 from cloud_hub.video.pictures import Pictures
@@ -157,7 +158,8 @@ def _only_hub(data: Path) -> Iterator[None]:
 
 @asynccontextmanager
 async def _opened(settings: Settings, clock: Clock, keys: Keys) -> AsyncIterator[Hub]:
-    async with Database.open(settings.data / "hub.sqlite") as database:
+    where = database_of(settings.data, settings.database.get_secret_value() if settings.database else "")
+    async with Database.open(where) as database:
         hub = build_hub(settings, clock, keys, database)
         try:
             await hub.stations.load()

@@ -14,19 +14,21 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from cloud_hub.cli_options import DatabaseOption, DataOption, chosen, fail
+
 if TYPE_CHECKING:
     from cloud_hub.codes.issuers import IssuerRow, Issuers
+    from cloud_hub.storage.engines import Where
 
 app = typer.Typer(help="The keys that certify members' phones.", no_args_is_help=True)
 
 T = TypeVar("T")
 
-DataOption = Annotated[Path, typer.Option("--data", envvar="YIZHAN_DATA", help="Where the hub keeps everything.")]
-
 
 @app.command()
 def rotate(
     data: DataOption,
+    database: DatabaseOption = "",
     lead_days: Annotated[
         int, typer.Option(min=1, max=90, help="Stations learn the new key this long before it signs.")
     ] = 14,
@@ -35,7 +37,7 @@ def rotate(
     """Makes a new issuer key. The old one stays valid for the certificates that it made, until they end."""
     issuers, now = _opened(data)
     row = _changed(lambda: issuers.rotate(now, timedelta(0) if at_once else timedelta(days=lead_days)))
-    _record(data, now, "issuer.rotate", {"kid": row.kid, "signs_from": row.signs_from.isoformat()})
+    _record(chosen(data, database), now, "issuer.rotate", {"kid": row.kid, "signs_from": row.signs_from.isoformat()})
     typer.echo(f"Issuer key {row.kid} signs from {row.signs_from:%Y-%m-%d %H:%M} UTC on.", err=True)
 
 
@@ -43,11 +45,12 @@ def rotate(
 def withdraw(
     kid: Annotated[int, typer.Argument(help="Which key was stolen; see `list`.")],
     data: DataOption,
+    database: DatabaseOption = "",
 ) -> None:
     """Ends a stolen key now: no station takes its certificates for a phone that the roster does not know."""
     issuers, now = _opened(data)
     _changed(lambda: issuers.withdraw(kid, now))
-    _record(data, now, "issuer.withdraw", {"kid": kid})
+    _record(chosen(data, database), now, "issuer.withdraw", {"kid": kid})
     typer.echo(f"Issuer key {kid} is withdrawn; stations learn it with their next roster.", err=True)
 
 
@@ -90,12 +93,12 @@ def _opened(data: Path) -> tuple[Issuers, datetime]:
 
     folder = data / "keys"
     if not folder.is_dir():
-        raise _fail(f"There is no hub in {data}: name its folder with --data.")
+        raise fail(f"There is no hub in {data}: name its folder with --data.")
     issuers = Issuers(folder)
     try:
         issuers.rows()
     except BadSettings as error:
-        raise _fail(str(error)) from None
+        raise fail(str(error)) from None
     return issuers, SystemClock().now()
 
 
@@ -105,21 +108,16 @@ def _changed(change: Callable[[], T]) -> T:
     try:
         return change()
     except CannotRotate as error:
-        raise _fail(str(error)) from None
+        raise fail(str(error)) from None
 
 
-def _record(data: Path, at: datetime, action: str, detail: dict[str, object]) -> None:
+def _record(where: Where, at: datetime, action: str, detail: dict[str, object]) -> None:
     from cloud_hub import audit
     from cloud_hub.storage.database import Database
 
     async def write() -> None:
-        async with Database.open(data / "hub.sqlite") as database:
+        async with Database.open(where) as database:
             actor = f"command line: {getpass.getuser()}"
             await database.write(lambda c: audit.record(c, at, actor, action, "issuer", detail))
 
     asyncio.run(write())
-
-
-def _fail(message: str) -> typer.Exit:
-    typer.echo(message, err=True)
-    return typer.Exit(1)

@@ -10,7 +10,8 @@ from cloud_hub.clock import SystemClock
 from cloud_hub.hub import build_hub
 from cloud_hub.keys import Keys
 from cloud_hub.settings import Settings
-from cloud_hub.storage.database import Database, sqlite_engine
+from cloud_hub.storage.database import Database
+from cloud_hub.storage.engines import sqlite_engine
 
 
 def openapi_text() -> str:

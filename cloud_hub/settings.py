@@ -21,9 +21,13 @@ class BadSettings(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`broker_port` and `mqtt_port` 0: a free one is chosen once and kept in the data directory."""
+    """`broker_port` and `mqtt_port` 0: a free one is chosen once and kept in the data directory.
+
+    `database`: a postgresql:// address, secret for its password; None: what storage/engines.py finds in `data`.
+    """
 
     data: Path
+    database: SecretStr | None = None
     host: str = "127.0.0.1"
     port: int = 8000
     public_url: str = ""

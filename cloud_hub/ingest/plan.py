@@ -38,11 +38,13 @@ class Told:
 
 @dataclass(slots=True)
 class Plan:
-    """Rows are mappings by column name. `latest` is keyed by (station, device, point)."""
+    """Rows are mappings by column name. `readings` are (station, when, what was read). `latest` is keyed by (station,
+    device, point)."""
 
     events: list[dict[str, Any]] = field(default_factory=list)
     telemetry: list[dict[str, Any]] = field(default_factory=list)
     visits: list[dict[str, Any]] = field(default_factory=list)
+    readings: list[tuple[str, datetime, wire.Readings]] = field(default_factory=list)
     latest: dict[tuple[str, str, str], dict[str, Any]] = field(default_factory=dict)
     told: list[Told] = field(default_factory=list)
     doors: list[DoorWord] = field(default_factory=list)
@@ -92,6 +94,7 @@ def _telemetry(result: Plan, source: Source, row: Row, at: datetime, body: wire.
     )
     if not isinstance(body, wire.Readings):
         return
+    result.readings.append((source.station, at, body))
     for reading in body.readings:
         key = (source.station, reading.device, reading.point)
         known = result.latest.get(key)

@@ -13,11 +13,13 @@ import sqlalchemy as sa
 from cloud_hub.commands import queries as command_queries
 from cloud_hub.commands.models import Command
 from cloud_hub.events.models import TimelineItem
-from cloud_hub.events.queries import item, names
+from cloud_hub.events.queries import item
+from cloud_hub.events.queries import names as member_names
 from cloud_hub.faces import queries as face_queries
 from cloud_hub.ingest.apply import Absorbed, Refused, Source, absorb
 from cloud_hub.ingest.chain import Break, follow
 from cloud_hub.ingest.plan import Plan, Told, plan
+from cloud_hub.rollups.tables import roll
 from cloud_hub.stations.models import LatestReadings
 from cloud_hub.stations.queries import latest
 from cloud_hub.storage.bulk import insert_new, upsert, upsert_newer
@@ -29,6 +31,7 @@ from cloud_hub.storage.schema import (
     latest_readings,
     rejected,
     station_streams,
+    stations,
     telemetry,
     visits,
 )
@@ -59,13 +62,16 @@ def store(
     boots: Mapping[str, datetime],
     watched: bool,
 ) -> Stored:
-    streams = _streams(connection, {batch.station for batch in batches})
+    names = {batch.station for batch in batches}
+    _lock(connection, names)
+    streams = _streams(connection, names)
     absorbed = absorb({source: row.mark for source, row in streams.items()}, batches)
     followed = follow({source: row.chain for source, row in streams.items()}, absorbed.rows)
     what = plan(absorbed.rows, now, boots)
     result = Stored(absorbed, what)
     insert_new(connection, events, what.events)
     insert_new(connection, telemetry, what.telemetry)
+    roll(connection, what.readings)
     insert_new(connection, visits, what.visits)
     upsert_newer(connection, latest_readings, list(what.latest.values()), "at")
     changed: dict[str, Command] = {}
@@ -96,9 +102,16 @@ def store(
     return result
 
 
-def _streams(connection: sa.Connection, stations: set[str]) -> dict[Source, sa.Row[Any]]:
+def _lock(connection: sa.Connection, names: set[str]) -> None:
+    """Until the commit, no other hub on the same database moves the marks of these stations. SQLite has one writer."""
+    query = sa.select(stations.c.id).where(stations.c.id.in_(names)).order_by(stations.c.id)
+    if connection.dialect.name != "sqlite":
+        connection.execute(query.with_for_update(key_share=True)).all()
+
+
+def _streams(connection: sa.Connection, names: set[str]) -> dict[Source, sa.Row[Any]]:
     """What is known of every stream of the stations: its mark, and the chain there."""
-    rows = connection.execute(station_streams.select().where(station_streams.c.station.in_(stations)))
+    rows = connection.execute(station_streams.select().where(station_streams.c.station.in_(names)))
     return {Source(row.station, row.spool, Stream(row.stream)): row for row in rows}
 
 
@@ -157,11 +170,11 @@ def _count(connection: sa.Connection, refused: Sequence[Refused], what: Plan, no
     for (source, reason), count in sorted(counts.items()):
         key = (rejected.c.source == source, rejected.c.reason == reason)
         before = connection.scalar(sa.select(rejected.c.count).where(*key)) or 0
-        detail = details.get((source, reason), "").replace("\0", "\N{REPLACEMENT CHARACTER}")
+        detail = details.get((source, reason), "")
         row = {"source": source, "reason": reason, "count": before + count, "last_at": now, "last_detail": detail}
         upsert(connection, rejected, [row])
 
 
 def _items(connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> list[TimelineItem]:
-    known = names(connection, {row["member"] for row in rows if row["member"]})
+    known = member_names(connection, {row["member"] for row in rows if row["member"]})
     return [item({**row, "member_name": known.get(row["member"])}) for row in rows]

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
-from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import sqlalchemy as sa
 
-from cloud_hub.stations.models import Alarm, LatestReading, LatestReadings, Point, ReadingSeries, Series
+from cloud_hub.stations.models import Alarm, LatestReading, LatestReadings
 from cloud_hub.stations.rows import Counts
-from cloud_hub.storage.schema import alarms, latest_readings, rosters, station_rules, telemetry, visits
+from cloud_hub.storage.schema import alarms, latest_readings, rosters, station_rules, visits
 from station_agent.wire.kinds import AlarmKind
 
-ROWS_MAX = 1_500  # a chart is about that many pixels wide
 _CHINA = timezone(timedelta(hours=8))
 _CLIMATE = {"temperature": "temperature_c", "humidity": "humidity_pct"}
 
@@ -102,35 +100,3 @@ def latest(connection: sa.Connection, station: str) -> LatestReadings:
             for row in connection.execute(query)
         ],
     )
-
-
-def series(
-    connection: sa.Connection, station: str, device: str | None, point: str | None, since: datetime
-) -> ReadingSeries:
-    """Each datapoint's measurements since `since`, oldest first, of at most ~ROWS_MAX rows evenly chosen."""
-    wanted = (telemetry.c.station == station, telemetry.c.at >= since, telemetry.c.kind == "readings")
-    count = connection.scalar(sa.select(sa.func.count()).select_from(telemetry).where(*wanted)) or 0
-    step = max(1, -(-count // ROWS_MAX))
-    back = sa.func.row_number().over(order_by=telemetry.c.at.desc()).label("back")
-    numbered = sa.select(telemetry.c.body, telemetry.c.at, back).where(*wanted).subquery()
-    query = sa.select(numbered.c.body).where((numbered.c.back - 1) % step == 0).order_by(numbered.c.at)
-    found: dict[tuple[str, str], list[Point]] = {}
-    units: dict[tuple[str, str], str] = {}
-    for body in connection.execute(query).scalars():
-        for reading in _readings(body):
-            name = (reading["device"], reading["point"])
-            if device in (None, name[0]) and point in (None, name[1]):
-                at = datetime.fromisoformat(reading["at"])
-                found.setdefault(name, []).append((at, reading["value"], reading["quality"]))
-                units[name] = reading["unit"]
-    return ReadingSeries(
-        series=[
-            Series(device=name[0], point=name[1], unit=units[name], points=points)
-            for name, points in sorted(found.items())
-        ]
-    )
-
-
-def _readings(body: Any) -> list[dict[str, Any]]:
-    readings: list[dict[str, Any]] = body["readings"]
-    return readings

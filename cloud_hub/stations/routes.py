@@ -41,7 +41,8 @@ async def get_readings(
     point: Annotated[str | None, Query(max_length=48)] = None,
     hours: Annotated[int, Query(ge=1, le=24 * 31)] = 24,
 ) -> ReadingSeries:
-    """What was measured in the last `hours`, one series a datapoint, thinned evenly to at most ~1,500 points each."""
+    """What was measured in the last `hours`, one series a datapoint: means of
+    minutes for a day, of hours for more."""
     return await hub.stations.readings(station, device, point, hours)
 
 

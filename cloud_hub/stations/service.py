@@ -18,6 +18,7 @@ from cloud_hub.clock import Clock
 from cloud_hub.live.feed import Feed, Message
 from cloud_hub.live.models import Topic
 from cloud_hub.problems import Problem
+from cloud_hub.rollups.tables import series, span_for
 from cloud_hub.settings import Settings
 from cloud_hub.stations import queries
 from cloud_hub.stations.board import Board, Entry
@@ -97,7 +98,7 @@ class StationService:
     async def readings(self, station: str, device: str | None, point: str | None, hours: int) -> ReadingSeries:
         await self.known(station)
         since = self._clock.now() - timedelta(hours=hours)
-        return await self._database.read(lambda c: queries.series(c, station, device, point, since))
+        return await self._database.read(lambda c: series(c, station, device, point, since, span_for(hours)))
 
     async def latest(self, station: str) -> LatestReadings:
         await self.known(station)

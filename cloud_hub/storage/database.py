@@ -1,7 +1,7 @@
 """Owns the connections: one writer thread, a few reading ones. The event loop never waits for a disk.
 
-SQLite has one writer at a time anyway; a single thread makes that a queue instead of an error. Write-ahead log with
-`synchronous=FULL`: what was committed survives a power cut, and readers never wait for the writer.
+SQLite has one writer at a time anyway; a single thread makes that a queue instead of an error. PostgreSQL takes
+several hubs' writers at once: what one decides on, it locks first (ingest/store.py).
 """
 
 from __future__ import annotations
@@ -11,75 +11,63 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.pool import QueuePool
 
+from cloud_hub.settings import BadSettings
+from cloud_hub.storage.engines import READERS, Where, engine_of, reading
 from cloud_hub.storage.migrate import migrate
 
 T = TypeVar("T")
 
-READERS = 4  # more only wait for each other: the reads are short and the interpreter lock is one
-_BUSY_TIMEOUT_S = 10  # `yizhan-hub users add` may write while the hub runs
-
-
-def sqlite_engine(path: Path) -> sa.Engine:
-    """An engine whose transactions begin when told: IMMEDIATE for `.execution_options(writes=True)`."""
-    engine = sa.create_engine(
-        f"sqlite:///{path}",
-        poolclass=QueuePool,
-        pool_size=READERS + 1,
-        max_overflow=0,
-        connect_args={"timeout": _BUSY_TIMEOUT_S, "check_same_thread": False, "isolation_level": None},
-    )
-
-    @sa.event.listens_for(engine, "connect")
-    def _connected(connection: Any, _record: object) -> None:
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=FULL")
-        connection.execute("PRAGMA foreign_keys=ON")
-
-    @sa.event.listens_for(engine, "begin")
-    def _begin(connection: sa.Connection) -> None:
-        writes = connection.get_execution_options().get("writes", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-    return engine
-
 
 class Database:
-    """`async with Database.open(path) as db`; functions given to `read` and `write` run in threads."""
+    """`async with Database.open(where) as db`; functions given to `read` and `write` run in threads."""
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
+        self._reading = reading(engine)
         self._writing = engine.execution_options(writes=True)
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="db-write")
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="db-read")
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, path: Path) -> AsyncIterator[Database]:
-        """Makes or migrates the file at `path`, readable by its owner only."""
-        database = cls(sqlite_engine(path))
+    async def open(cls, where: Where) -> AsyncIterator[Database]:
+        """Makes or migrates the tables. A file is made readable by its owner only.
+
+        Raises BadSettings for a server that cannot be reached or does not let us in.
+        """
+        database = cls(engine_of(where))
         try:
-            await asyncio.get_running_loop().run_in_executor(database._writer, database._begin, path)
+            await asyncio.get_running_loop().run_in_executor(database._writer, database._begin, where)
             yield database
         finally:
             database._readers.shutdown()
             database._writer.shutdown()
             database._engine.dispose()
 
-    def _begin(self, path: Path) -> None:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.touch(0o600)
-        path.chmod(0o600)
+    def _begin(self, where: Where) -> None:
+        if isinstance(where, Path):
+            where.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            where.touch(0o600)
+            where.chmod(0o600)
+        else:
+            _reached(self._engine, where)
         with self._writing.begin() as connection:
             migrate(connection)
 
+    @property
+    def dialect(self) -> str:
+        """`sqlite` or `postgresql`."""
+        return self._engine.dialect.name
+
     async def read(self, function: Callable[[sa.Connection], T]) -> T:
+        """One transaction that sees one moment."""
+
         def run() -> T:
-            with self._engine.connect() as connection:
+            with self._reading.connect() as connection:
                 return function(connection)
 
         return await asyncio.get_running_loop().run_in_executor(self._readers, run)
@@ -92,3 +80,13 @@ class Database:
                 return function(connection)
 
         return await asyncio.get_running_loop().run_in_executor(self._writer, run)
+
+
+def _reached(engine: sa.Engine, url: sa.URL) -> None:
+    """Raises BadSettings that says what the server, or the way to it, said; never the password."""
+    try:
+        with engine.connect():
+            pass
+    except sa.exc.OperationalError as error:
+        said = " ".join(str(error.orig).split())
+        raise BadSettings(f"the database {url.render_as_string()} does not let us in: {said}") from None

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+_LOCK = 0x7969_7A68_616E  # any number that other programs of the same database do not use
 _SCRIPTS = Path(__file__).parent / "migrations"
 
 
@@ -17,7 +18,10 @@ class NewerSchema(Exception):
 
 
 def migrate(connection: sa.Connection) -> None:
-    revision = _revision(connection)
+    """Raises NewerSchema. What fails in the middle leaves nothing behind: both databases take tables back as well."""
+    if connection.dialect.name == "postgresql":  # two hubs that start together: the second one finds it done
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+    revision = revision_of(connection)
     if revision == newest():
         return
     if revision is not None and revision > newest():
@@ -37,7 +41,8 @@ def newest() -> str:
     return max(path.stem.partition("_")[0] for path in (_SCRIPTS / "versions").glob("[0-9]*.py"))
 
 
-def _revision(connection: sa.Connection) -> str | None:
+def revision_of(connection: sa.Connection) -> str | None:
+    """The schema that the database has; None for an empty one."""
     if not sa.inspect(connection).has_table("alembic_version"):
         return None
     found = connection.scalar(sa.text("SELECT version_num FROM alembic_version"))

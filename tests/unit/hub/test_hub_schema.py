@@ -77,7 +77,7 @@ async def test_a_failed_transaction_leaves_nothing_and_the_next_one_works(tmp_pa
 
 
 async def test_users_are_added_by_the_command_line(tmp_path: Path) -> None:
-    await add_user(tmp_path, "zheng", "郑敏", Role.ADMIN, "correct horse")
+    await add_user(tmp_path / "hub.sqlite", "zheng", "郑敏", Role.ADMIN, "correct horse")
     async with Database.open(tmp_path / "hub.sqlite") as database:
         row = (await database.read(lambda c: c.execute(users.select()).all()))[0]
     assert (row.user, row.name, row.role) == ("zheng", "郑敏", "admin")
@@ -88,8 +88,8 @@ async def test_users_are_added_by_the_command_line(tmp_path: Path) -> None:
         ("li", "short", "at least 10"),
     ):
         with pytest.raises(BadUser, match=says):
-            await add_user(tmp_path, user, "", Role.VIEWER, password)
-    assert await list_stations(tmp_path) == []
+            await add_user(tmp_path / "hub.sqlite", user, "", Role.VIEWER, password)
+    assert await list_stations(tmp_path / "hub.sqlite") == []
 
 
 def test_the_description_of_the_interface_is_fresh() -> None:

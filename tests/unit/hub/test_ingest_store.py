@@ -1,4 +1,4 @@
-"""One transaction of ingest, against a database in memory."""
+"""One transaction of ingest, against a database in memory; tests/integration/hub has the same on PostgreSQL."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -12,10 +12,11 @@ from cloud_hub.commands.queries import expire, get
 from cloud_hub.events.queries import item
 from cloud_hub.ingest.apply import Refused
 from cloud_hub.ingest.store import Stored, store
-from cloud_hub.stations.queries import ROWS_MAX, counts, latest, midnight, open_alarms, series
+from cloud_hub.rollups.buckets import HOUR, MINUTE
+from cloud_hub.rollups.tables import TABLES, rebuild, series
+from cloud_hub.stations.queries import counts, latest, midnight, open_alarms
 from cloud_hub.stations.rows import Counts
-from cloud_hub.storage.bulk import insert_new
-from cloud_hub.storage.schema import commands, events, metadata, rejected, stations, telemetry
+from cloud_hub.storage.schema import commands, events, metadata, rejected, stations
 from station_agent.wire import events as wire
 from station_agent.wire.envelope import Batch, Row, Stream
 from station_agent.wire.kinds import AlarmKind, CommandStatus, Credential, DoorState
@@ -29,25 +30,30 @@ def db() -> Iterator[sa.Connection]:
     engine = sa.create_engine("sqlite://")
     with engine.begin() as connection:
         metadata.create_all(connection)
-        connection.execute(stations.insert().values(id="demo-01", profile={}, broker_secret="x", created_at=NOW))
-        connection.execute(
-            commands.insert().values(
-                id=str(COMMAND),
-                station="demo-01",
-                kind="door.open",
-                order={"kind": "door.open"},
-                actor="admin",
-                reason="试验",
-                issued_at=NOW,
-                expires_at=NOW + timedelta(seconds=10),
-                status="sent",
-                told_by_station=False,
-                detail="",
-                result={},
-            )
-        )
+        fill(connection)
         yield connection
     engine.dispose()
+
+
+def fill(connection: sa.Connection) -> None:
+    """A station, and a command that it was sent."""
+    connection.execute(stations.insert().values(id="demo-01", profile={}, broker_secret="x", created_at=NOW))
+    connection.execute(
+        commands.insert().values(
+            id=str(COMMAND),
+            station="demo-01",
+            kind="door.open",
+            order={"kind": "door.open"},
+            actor="admin",
+            reason="试验",
+            issued_at=NOW,
+            expires_at=NOW + timedelta(seconds=10),
+            status="sent",
+            told_by_station=False,
+            detail="",
+            result={},
+        )
+    )
 
 
 class Spool:
@@ -109,23 +115,47 @@ def test_readings_keep_the_newest_though_an_old_spool_comes_late(db: sa.Connecti
     take(db, old)
     (shown,) = latest(db, "demo-01").readings
     assert (shown.value, shown.at) == (21.5, NOW)
-    (found,) = series(db, "demo-01", None, None, NOW - timedelta(hours=2)).series
+    (found,) = series(db, "demo-01", None, None, NOW - timedelta(hours=2), MINUTE).series
     assert [value for _, value, _ in found.points] == [3.0, 21.5]
 
 
-def test_a_long_series_is_thinned_evenly_and_keeps_the_newest(db: sa.Connection) -> None:
-    count = 2 * ROWS_MAX + 1
-    rows = []
-    for number in range(count):
-        at = NOW - timedelta(seconds=count - number)
-        body = wire.Readings(readings=(reading(float(number), at),)).model_dump(mode="json")
-        place = {"station": "demo-01", "at": at, "spool": "spool-1", "seq": number + 1}
-        rows.append({**place, "kind": "readings", "body": body})
-    insert_new(db, telemetry, rows)
-    (found,) = series(db, "demo-01", None, None, NOW - timedelta(days=1)).series
-    values = [value for _, value, _ in found.points]
-    assert values == [float(number) for number in range(count - 1, -1, -3)][::-1]
-    assert len(values) <= ROWS_MAX
+def test_readings_of_days_offline_are_in_the_rollups_beside_what_was_there(db: sa.Connection) -> None:
+    hour = NOW - timedelta(days=7)
+    early, late = Spool(Stream.TELEMETRY), Spool(Stream.TELEMETRY)
+    take(db, early.batch(wire.Readings(readings=(reading(10.0, hour),)), at=hour))
+    minutes = [hour + timedelta(minutes=number) for number in range(1, 60)]
+    replayed = [late.batch(wire.Readings(readings=(reading(20.0, at),)), at=at) for at in minutes]
+    take(db, *replayed[:30])
+    take(db, *replayed[10:])  # some come twice
+    (by_minute,) = series(db, "demo-01", None, None, hour - timedelta(minutes=1), MINUTE).series
+    assert [value for _, value, _ in by_minute.points] == [10.0] + 59 * [20.0]
+    assert [at for at, _, _ in by_minute.points] == [hour, *minutes]
+    (by_hour,) = series(db, "demo-01", None, None, hour, HOUR).series
+    assert by_hour.points == [(hour + timedelta(minutes=30), (10.0 + 59 * 20.0) / 60, "good")]
+
+
+def test_a_transaction_that_fails_leaves_no_trace_in_the_rollups(db: sa.Connection) -> None:
+    batch = Spool(Stream.TELEMETRY).batch(wire.Readings(readings=(reading(20.0, NOW),)))
+    failing = db.begin_nested()
+    take(db, batch)
+    failing.rollback()
+    take(db, batch)
+    (found,) = series(db, "demo-01", None, None, NOW - timedelta(hours=1), HOUR).series
+    assert found.points == [(NOW, 20.0, "good")]
+
+
+def test_the_rollups_made_anew_are_those_that_were_kept_up(db: sa.Connection) -> None:
+    spool = Spool(Stream.TELEMETRY)
+    for number in range(40):
+        at = NOW - timedelta(seconds=40 * number)
+        body = wire.Readings(readings=(reading(float(number), at), reading(None, at, "humidity")))
+        take(db, spool.batch(body, at=at))
+    kept = [db.execute(table.select().order_by(table.c.at)).all() for table in TABLES.values()]
+    for table in TABLES.values():
+        db.execute(table.delete())
+    rebuild(db)
+    assert [db.execute(table.select().order_by(table.c.at)).all() for table in TABLES.values()] == kept
+    assert [len(rows) for rows in kept] == [27, 2]
 
 
 def test_a_missing_value_is_null_and_no_climate(db: sa.Connection) -> None:
@@ -137,7 +167,7 @@ def test_a_missing_value_is_null_and_no_climate(db: sa.Connection) -> None:
 def test_telemetry_that_cannot_be_read_is_kept_but_never_charted(db: sa.Connection) -> None:
     result = take(db, Spool(Stream.TELEMETRY).batch(("readings", {"readings": 7}), ("noise", {"db": 40})))
     assert result.plan.odd == {("demo-01", "odd_body"): 1, ("demo-01", "unknown_kind"): 1}
-    assert series(db, "demo-01", None, None, NOW - timedelta(hours=1)).series == []
+    assert series(db, "demo-01", None, None, NOW - timedelta(hours=1), MINUTE).series == []
 
 
 def test_an_alarm_that_comes_back_is_open_again(db: sa.Connection) -> None:
