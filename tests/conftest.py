@@ -24,6 +24,11 @@ from hypothesis import settings
 settings.register_profile("yizhan", deadline=None, max_examples=50)
 settings.load_profile("yizhan")
 
+# Tests start hundreds of interpreters. Where the environment forbids to keep bytecode, as containers often do, each of
+# them would compile the whole program again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
 

@@ -4,6 +4,7 @@ Exit status: 0 all well; 1 something failed; 2 it could not begin (or was asked 
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
@@ -19,6 +20,8 @@ def main(argv: Sequence[str]) -> int:
     # A command whose output is data (bench --json) keeps standard output for it.
     console = Console(sys.stderr) if options.command == "bench" else standard_console()
     processes.interrupt_on_termination()
+    # Containers often set it, and then every process that we start would compile all of its modules again.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     try:
         return run(options, rest, HERE, console)
     except Stop as reason:

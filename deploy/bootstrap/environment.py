@@ -126,9 +126,11 @@ def _sync(places: Places, level: str, console: Console) -> None:
     builder = places.state / "build-tools.txt"
     builder.parent.mkdir(parents=True, exist_ok=True)
     builder.write_text(locked_block(lock.read_text(), "setuptools"))
+    # Tests start hundreds of interpreters, some of them side by side: none of them should compile all this first.
+    compiled = ["--compile-bytecode"] if level == "dev" else []
     steps: tuple[processes.Argv, ...] = (
         ["install", "--no-deps", "--require-hashes", "-r", builder],
-        ["sync", "--require-hashes", "--no-build-isolation", lock],
+        ["sync", "--require-hashes", "--no-build-isolation", *compiled, lock],
     )
     for argv in steps:
         _uv(places, argv, env, "installing packages", console)

@@ -1,6 +1,7 @@
 """run.py's first lines and its command line."""
 
 import ast
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -54,3 +55,13 @@ def test_a_wrong_command_line_ends_with_status_2(argv: list[str], capsys: pytest
         cli.parse(argv)
     assert ended.value.code == 2
     assert "usage: run.py" in capsys.readouterr().err
+
+
+def test_what_is_started_keeps_its_bytecode_whatever_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    started_with: dict[str, str] = {}
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    monkeypatch.setattr(cli.processes, "interrupt_on_termination", lambda: None)
+    monkeypatch.setattr(cli, "run", lambda *_: started_with.update(os.environ) or 0)
+    assert cli.main(["test"]) == 0
+    assert "PATH" in started_with
+    assert "PYTHONDONTWRITEBYTECODE" not in started_with
