@@ -15,6 +15,7 @@ The state follows from what is known, in this order:
     granted: Release --- contact opens: count the visit --- closes, settles: Secure
                  |-- resists: Secure, wait, Release, at most twice -- resists still: jammed
                  +-- nobody opens in time: Secure, lapse -- three times in a row: never opened
+    secured: the bolt comes out, or the alarm says that it did not
 
 Release has six causes (`Cause`) and no other: a restart, a reconnect, an alarm or a late answer never moves the
 lock. A door that is found open or released stays as it is found. An egress input counts when it *becomes* active;
@@ -37,7 +38,14 @@ from station_agent.access.door_demands import (
     renew,
     renewal_failed,
 )
-from station_agent.access.door_jam import lock_seen, release_again, resistance_seen, retry
+from station_agent.access.door_jam import (
+    bolt_missing,
+    bolt_watched,
+    lock_seen,
+    release_again,
+    resistance_seen,
+    retry,
+)
 from station_agent.access.door_model import (
     ALARMS,
     GRACE_S,
@@ -130,6 +138,7 @@ TAMPERED = "the tamper contact is open: somebody is at the housing or its wiring
 def step(door: Door, given: Input, settings: DoorSettings, now: float) -> Step:
     """The door after `given` at `now`, and what is to be done, in order."""
     door, effects = _answer(door, given, settings, now)
+    door = bolt_watched(door, settings, now)
     return replace(door, state=_state(door, settings)), effects
 
 
@@ -144,6 +153,7 @@ def due(door: Door) -> float | None:
         door.retry_at,
         door.again_at,
         door.egress_stuck_at,
+        door.bolt_due_at,
     )
     return min((time for time in times if time is not None), default=None)
 
@@ -355,7 +365,7 @@ def _passed(door: Door, settings: DoorSettings, now: float) -> Step:
     if door.held_at is not None and now >= door.held_at:
         door, more = raised(replace(door, held_at=None), AlarmKind.DOOR_HELD_OPEN, "the door stands open")
         effects += more
-    for topic in (renew, release_again, retry):
+    for topic in (renew, release_again, retry, bolt_missing):
         door, more = topic(door, settings, now)
         effects += more
     return door, effects

@@ -24,6 +24,10 @@ pulses and a last look fit into a hold of 5 s."""
 RETRY_PAUSE_S = 0.4
 """Secured for so long between two pulses, so that a motor or a spring really goes back."""
 
+BOLT_OUT_S = 5.0
+"""A bolt that is not out so long after the door was closed and secured does not come: a spring or a motor needs 0.2 to
+3 s, and a hand that holds the handle down lets go."""
+
 DEMAND_HOLD_S = 30.0
 """How long a release lasts that an input demands (fire, low battery) or an open deadbolt needs. The lock's own timer
 ends it so late when the agent has died; every lock has a timer of at least this length."""
@@ -80,7 +84,7 @@ class Exit(StrEnum):
     EMERGENCY = "emergency"
 
 
-JAMS = frozenset({AlarmKind.DOOR_JAMMED, AlarmKind.DOOR_NEVER_OPENED, AlarmKind.LOCK_FAULT})
+JAMS = frozenset({AlarmKind.DOOR_JAMMED, AlarmKind.DOOR_NEVER_OPENED, AlarmKind.DOOR_UNBOLTED, AlarmKind.LOCK_FAULT})
 """While one of these stands, the door at rest is JAMMED."""
 
 ALARMS = JAMS | {
@@ -133,6 +137,7 @@ class Door:
     battery_low: bool | None = None
     egress: bool | None = None
     resisting: frozenset[Resistance] = frozenset()
+    bolt_out: bool | None = None  # its contact now; `resisting` keeps its last word
     out_of_service: bool = False
     alarms: frozenset[AlarmKind] = frozenset()
 
@@ -153,6 +158,7 @@ class Door:
     retry_at: float | None = None  # looks whether the door resists
     again_at: float | None = None  # within a retry pulse: the second release
     egress_stuck_at: float | None = None
+    bolt_due_at: float | None = None  # closed and secured, and the bolt is still in
 
 
 # --- what it is told ---
@@ -218,8 +224,10 @@ class TamperSeen:
 
 @dataclass(frozen=True, slots=True)
 class ResistanceSeen:
+    """None: the bolt's contact can no longer be read."""
+
     sign: Resistance
-    active: bool
+    active: bool | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
     "door_lock.fire" active   --> FireSeen(True)
     "!panel.fire"             the same for a loop that is closed at rest: a cut wire is a fire
-    a device falls silent     --> its contact and its exit button are not known any more
+    a device falls silent     --> its contact, its exit button and where its bolt is are not known any more
 
 All others keep their last word while their device is silent: a burnt cable ends no emergency.
 """
@@ -91,6 +91,8 @@ class DoorInputs:
                 lost.append(ContactSeen(None))
             elif field in ("egress", "egress_signal"):
                 lost.append(EgressSeen(None))
+            elif field == "bolt_contact":
+                lost.append(ResistanceSeen(Resistance.BOLT, None))
         return lost
 
 

@@ -115,6 +115,7 @@ class AlarmKind(StrEnum):
     DOOR_HELD_OPEN = "door_held_open"
     DOOR_JAMMED = "door_jammed"  # released, and it resists
     DOOR_NEVER_OPENED = "door_never_opened"  # granted again and again, and nobody opened: ice, a padlock
+    DOOR_UNBOLTED = "door_unbolted"  # closed and secured, and its bolt has not come out: it can be pushed open
     DOOR_TAMPERED = "door_tampered"
     DOOR_UNUSABLE = "door_unusable"  # it should be open to members now, and is not
     DOOR_SELFTEST_FAILED = "door_selftest_failed"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
 
 from station_agent.access.door import due, step
 from station_agent.access.door_model import (
+    BOLT_OUT_S,
     DEMAND_HOLD_S,
     EGRESS_HELD_MAX_S,
     GRACE_S,
@@ -346,6 +348,50 @@ def test_a_bolt_that_stays_out_gets_two_retry_pulses_within_the_grant_and_is_the
     assert door.state is DoorState.JAMMED
     _, effects = run(door, (10, ResistanceSeen(Resistance.BOLT, False)))
     assert effects == [ClearAlarm(AlarmKind.DOOR_JAMMED)]
+
+
+BOLT_IN = ResistanceSeen(Resistance.BOLT, False)
+BOLT_OUT = ResistanceSeen(Resistance.BOLT, True)
+
+
+def test_a_bolt_that_does_not_come_out_again_is_an_alarm_until_it_does(secured: Door) -> None:
+    let_in_and_closed = ((1, Granted(ANNA)), (1.2, BOLT_IN), (2, ContactSeen(True)), (4, ContactSeen(False)))
+    door, effects = run(secured, *let_in_and_closed, (4.9, LockSeen(False)), (9.8, Tick()))
+    assert raised(effects) == []
+    door, effects = run(door, (4.9 + BOLT_OUT_S, Tick()))
+    assert raised(effects) == [AlarmKind.DOOR_UNBOLTED]
+    assert door.state is DoorState.JAMMED
+    door, effects = run(door, (20, Granted(BORIS)), (21, ContactSeen(True)), (24, ContactSeen(False)))
+    assert released(effects) == [Cause.GRANT], "nobody is stranded"
+    assert AlarmKind.DOOR_UNBOLTED in door.alarms, "and it is told once"
+    door, effects = run(door, (25, BOLT_OUT))
+    assert effects == [ClearAlarm(AlarmKind.DOOR_UNBOLTED)]
+    assert door.state is DoorState.SECURED
+
+
+def test_the_locks_own_timer_is_awaited_before_the_bolt_is_missed(secured: Door) -> None:
+    """The frame that secures may be lost; a relay that was read as secured needs no such patience."""
+    door, effects = run(secured, (1, Granted(ANNA)), (1.2, BOLT_IN), (2, ContactSeen(True)), (3, ContactSeen(False)))
+    assert due(door) == 1 + 5 + GRACE_S + BOLT_OUT_S
+    door, effects = run(door, (1 + 5 + GRACE_S, BOLT_OUT), (99, Tick()))
+    assert raised(effects) == []
+
+
+def test_a_bolt_that_nothing_tells_of_or_that_can_no_longer_be_read_is_never_missed(secured: Door) -> None:
+    for unread in ((), ((1.2, BOLT_IN), (3, ResistanceSeen(Resistance.BOLT, None)))):
+        door, effects = run(
+            secured, (1, Granted(ANNA)), *unread, (4, ContactSeen(True)), (5, ContactSeen(False)), (500, Tick())
+        )
+        assert raised(effects) == []
+        assert door.state is DoorState.SECURED
+
+
+def test_a_bolt_that_a_handle_draws_for_a_moment_or_an_open_door_keeps_in_is_not_missed(secured: Door) -> None:
+    _, effects = run(secured, (40, BOLT_IN), (43, BOLT_OUT), (60, Tick()))
+    assert raised(effects) == []
+    handle = replace(SETTINGS, egress=Egress.HANDLE)
+    _, effects = run(secured, (40, BOLT_IN), (41, ContactSeen(True)), (55, Tick()), settings=handle)
+    assert raised(effects) == []
 
 
 def test_a_bolt_that_comes_at_the_second_pulse_lets_them_in(secured: Door) -> None:

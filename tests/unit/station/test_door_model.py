@@ -24,6 +24,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 from station_agent.access import door as machine
 from station_agent.access.door_model import (
     ALARMS,
+    BOLT_OUT_S,
     DEMAND_HOLD_S,
     EGRESS_HELD_MAX_S,
     GRACE_S,
@@ -73,7 +74,8 @@ class World:
     now: float = 0.0
     is_open: bool = False
     released_until: float = -1.0  # the lock's own timer
-    bolt_stuck: bool = False
+    bolt_stuck: bool = False  # frozen where it is out
+    bolt_broken: bool = False  # its spring: it never comes out
     fire: bool = False
     battery_low: bool = False
     tamper: bool = False
@@ -90,18 +92,24 @@ class World:
     def released(self) -> bool:
         return self.now < self.released_until
 
+    @property
+    def bolt_out(self) -> bool:
+        return not self.is_open and not self.bolt_broken and (self.bolt_stuck or not self.released)
+
 
 class DoorWorld(RuleBasedStateMachine):
     machine: Step = staticmethod(machine.step)
+    bolt_broken = False  # from the beginning
 
     def __init__(self) -> None:
         super().__init__()
-        self.world = World()
+        self.world = World(bolt_broken=self.bolt_broken)
         self.settings = DoorSettings(hold_s=5.0, held_open_after_s=60.0)
         self.door = Door()
         self.out_of_service = False
         self.last_grant: UUID | None = None
         self.open_since: float | None = None
+        self.unbolted_since: float | None = None
 
     @initialize(
         egress=st.sampled_from([*Egress, Egress.BUTTON, Egress.BUTTON]),
@@ -140,8 +148,13 @@ class DoorWorld(RuleBasedStateMachine):
                 case RaiseAlarm(alarm, detail):
                     assert alarm not in world.standing, f"{alarm} is told twice"
                     assert detail
+                    if alarm is AlarmKind.DOOR_UNBOLTED:
+                        assert world.line_up
+                        assert not world.released, "a lock that its own timer holds has no bolt out"
+                        assert not world.bolt_out
                     world.standing.add(alarm)
                 case ClearAlarm(alarm):
+                    assert alarm is not AlarmKind.DOOR_UNBOLTED or world.bolt_out, "it has come out"
                     assert alarm in world.standing, f"{alarm} is cleared and did not stand"
                     world.standing.remove(alarm)
                 case _:
@@ -186,6 +199,14 @@ class DoorWorld(RuleBasedStateMachine):
             self.open_since = world.now
         if self.open_since is not None:
             assert world.now <= self.open_since + self.settings.held_open_after_s, "held open is told"
+        at_rest = door.state in (DoorState.SECURED, DoorState.JAMMED, DoorState.OUT_OF_SERVICE)
+        if not (world.line_up and at_rest and door.bolt_out is False and not world.bolt_out):
+            self.unbolted_since = None
+        elif self.unbolted_since is None:
+            self.unbolted_since = world.now
+        if self.unbolted_since is not None and AlarmKind.DOOR_UNBOLTED not in world.standing:
+            patience_s = DEMAND_HOLD_S + GRACE_S + BOLT_OUT_S  # the lock's own timer, and the bolt
+            assert world.now <= self.unbolted_since + patience_s, "a bolt that does not come out is told"
         assert door.alarms == world.standing, "what stands is what was told"
         waiting = {entry.attempt for entry in door.waiting}
         assert waiting.isdisjoint(world.settled)
@@ -228,9 +249,7 @@ class DoorWorld(RuleBasedStateMachine):
             self.feed(EgressSeen(self.world.egress))
 
     def see_bolt(self) -> None:
-        world = self.world
-        out = not world.is_open and (world.bolt_stuck or not world.released)
-        self.feed(ResistanceSeen(Resistance.BOLT, out))
+        self.feed(ResistanceSeen(Resistance.BOLT, self.world.bolt_out))
 
     # --- what happens ---
 
@@ -302,9 +321,11 @@ class DoorWorld(RuleBasedStateMachine):
             self.feed(TamperSeen(tamper))
             assert (AlarmKind.DOOR_TAMPERED in world.standing) is tamper
 
-    @rule(stuck=st.booleans())
-    def freeze(self, stuck: bool) -> None:
-        self.world.bolt_stuck = stuck
+    @rule(bolt=st.sampled_from(["frozen", "broken", "well"]))
+    def freeze(self, bolt: str) -> None:
+        self.world.bolt_stuck, self.world.bolt_broken = bolt == "frozen", bolt == "broken"
+        if self.world.line_up:
+            self.see_bolt()
 
     @rule(out=st.booleans())
     def service(self, out: bool) -> None:
@@ -318,6 +339,7 @@ class DoorWorld(RuleBasedStateMachine):
             self.feed(LockOnline(False, "no answer"))
             self.feed(ContactSeen(None))
             self.feed(EgressSeen(None))
+            self.feed(ResistanceSeen(Resistance.BOLT, None))
             assert AlarmKind.LOCK_OFFLINE in self.world.standing
 
     @rule()
@@ -366,21 +388,28 @@ class DoorWorld(RuleBasedStateMachine):
 
     def pass_by(self, seconds: float) -> None:
         world, until = self.world, self.world.now + seconds
-        while (time := machine.due(self.door)) is not None and time <= until:
+        while (time := self.next_event()) <= until:
             world.now = max(world.now, time)
-            before = self.door
-            self.feed(Tick())
-            assert (machine.due(self.door) or until + 1) > world.now or self.door != before, "a tick does something"
+            before, due = self.door, machine.due(self.door)
+            if due is not None and due <= world.now:
+                self.feed(Tick())
+                assert (machine.due(self.door) or until + 1) > world.now or self.door != before, "a tick does something"
             if world.line_up:
                 self.see_bolt()
         world.now = until
         if world.line_up:
             self.see_bolt()
 
+    def next_event(self) -> float:
+        """When the machine is due, or the lock's own timer ends and the bolt moves."""
+        timer = self.world.released_until if self.world.released else float("inf")
+        due = machine.due(self.door)
+        return timer if due is None else min(due, timer)
+
     def teardown(self) -> None:
         """However the day went: everybody goes, the line is mended: secured in time, and no alarm without a cause."""
         world = self.world
-        world.fire = world.battery_low = world.tamper = world.egress = world.bolt_stuck = False
+        world.fire = world.battery_low = world.tamper = world.egress = world.bolt_stuck = world.bolt_broken = False
         self.mend_the_line()
         self.inputs(False, False, False)
         self.see_egress()
@@ -467,6 +496,12 @@ def misses_break_ins(door: Door, given: Input, settings: DoorSettings, now: floa
     return machine.step(door, given, settings, now)
 
 
+def trusts_every_bolt(door: Door, given: Input, settings: DoorSettings, now: float) -> tuple[Door, tuple[Effect, ...]]:
+    """A closed door whose lock was told to secure counts as locked."""
+    after, effects = machine.step(door, given, settings, now)
+    return replace(after, bolt_due_at=None), effects
+
+
 def never_held_open(door: Door, given: Input, settings: DoorSettings, now: float) -> tuple[Door, tuple[Effect, ...]]:
     after, effects = machine.step(door, given, settings, now)
     return replace(after, held_at=None, warn_at=None), effects
@@ -477,6 +512,7 @@ def never_held_open(door: Door, given: Input, settings: DoorSettings, now: float
     [
         misses_break_ins,
         never_held_open,
+        trusts_every_bolt,
         releases_at_the_start,
         trusts_a_button_that_is_held,
         never_secures,
@@ -487,10 +523,11 @@ def never_held_open(door: Door, given: Input, settings: DoorSettings, now: float
 def test_a_machine_with_one_thing_wrong_is_found_out(broken: Step) -> None:
     class Broken(DoorWorld):
         machine = staticmethod(broken)
+        bolt_broken = broken is trusts_every_bolt  # else the hunt is long
 
     hunt = hypothesis_settings(
         DAYS,
-        stateful_step_count=12,
+        stateful_step_count=25,
         max_examples=1000,
         derandomize=True,
         database=None,

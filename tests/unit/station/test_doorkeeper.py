@@ -198,6 +198,9 @@ def test_an_input_may_be_of_another_device_and_closed_at_rest() -> None:
     assert inputs.changed("lock", "jammed", True) == [ResistanceSeen(Resistance.LOCK, True)]
     assert inputs.lost("panel") == [], "a burnt cable ends no emergency"
     assert inputs.lost("lock") == [ContactSeen(None)]
+    bolt = DoorInputs(DoorRow(lock="lock", bolt_contact="panel.bolt"))
+    assert bolt.changed("panel", "bolt", True) == [ResistanceSeen(Resistance.BOLT, True)]
+    assert bolt.lost("panel") == [ResistanceSeen(Resistance.BOLT, None)], "whether it comes out is not known"
     button = DoorInputs(DoorRow(lock="lock", egress="exit"))
     assert button.lost("lock") == [ContactSeen(None), EgressSeen(None)]
 

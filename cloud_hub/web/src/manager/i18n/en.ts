@@ -289,6 +289,7 @@ export const en: Words = {
     door_held_open: "door open too long",
     door_jammed: "lock jammed",
     door_never_opened: "let in again and again, never opened",
+    door_unbolted: "closed, and the bolt has not come out",
     door_tampered: "somebody is at the lock's wiring",
     door_unusable: "should be open to members, and is not",
     door_selftest_failed: "daily self-test failed",

@@ -81,6 +81,7 @@ const alarm: Record<AlarmKind, string> = {
   door_held_open: "门开得太久",
   door_jammed: "门锁卡住",
   door_never_opened: "多次授权无人打开",
+  door_unbolted: "关门后锁舌未伸出",
   door_tampered: "门锁线路被动",
   door_unusable: "该开放却打不开",
   door_selftest_failed: "每日自检未通过",
