@@ -59,10 +59,18 @@ export function signedText(head: Uint8Array): Uint8Array {
 }
 
 export async function makeCode(holder: Holder, unixSeconds: number, nonce: Uint8Array): Promise<string> {
-  const edwards = holder.privateKey.algorithm.name === "Ed25519";
-  const head = headOf(holder.member, holder.kid, unixSeconds, nonce, edwards ? ED25519 : ES256);
-  const signature = await crypto.subtle.sign(edwards ? "Ed25519" : SIGNING, holder.privateKey, signedText(head) as BufferSource);
-  return PREFIX + encodeBase45(joined(head, new Uint8Array(signature), holder.certificate ?? new Uint8Array()));
+  const { alg, sign } = signedBy(holder.privateKey);
+  const head = headOf(holder.member, holder.kid, unixSeconds, nonce, alg);
+  return PREFIX + encodeBase45(joined(head, await sign(signedText(head)), holder.certificate ?? new Uint8Array()));
+}
+
+/** The `alg` byte of a key, and how it signs: 64 bytes. */
+export function signedBy(key: CryptoKey): { alg: number; sign: (text: Uint8Array) => Promise<Uint8Array> } {
+  const edwards = key.algorithm.name === "Ed25519";
+  return {
+    alg: edwards ? ED25519 : ES256,
+    sign: async (text) => new Uint8Array(await crypto.subtle.sign(edwards ? "Ed25519" : SIGNING, key, text as BufferSource)),
+  };
 }
 
 export function randomNonce(): Uint8Array {
@@ -78,7 +86,7 @@ export function toHex(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-function joined(...parts: Uint8Array[]): Uint8Array {
+export function joined(...parts: Uint8Array[]): Uint8Array {
   const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
   let at = 0;
   for (const part of parts) {

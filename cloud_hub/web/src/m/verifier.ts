@@ -13,6 +13,7 @@ export interface KnownKey {
 
 const ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:";
 const WINDOW_S = 30;
+const ACCEPTED_S = 45;
 const DAY_S = 86_400;
 const P = 2n ** 256n - 2n ** 224n + 2n ** 192n + 2n ** 96n - 1n;
 const B = 0x5ac635d8aa3a93e7b3ebbd55769886bc651d06b0cc53b0f63bce3c3e27d2604bn;
@@ -37,29 +38,86 @@ export async function answer(
   if (at > now + WINDOW_S) return "code_from_future";
   if (at < now - WINDOW_S) return "code_expired";
 
+  return signer({ algorithm, kid, rest: raw.slice(81), signature: raw.slice(17, 81), member: raw.slice(3, 11) }, keys, issuers, revoked, now, [
+    ascii("yizhan-code-v1\0"),
+    raw.slice(0, 17),
+  ]);
+}
+
+export interface ShownCode {
+  challenge: string;
+  age_s: number;
+  used?: boolean; // it has let somebody in
+  answered_by?: string[]; // SHA-256 of keys
+}
+
+/** The same for the answer to a door code; `shown` is what this station has shown since it started. */
+export async function answerKnock(
+  knock: string,
+  station: string,
+  shown: ShownCode[],
+  keys: KnownKey[],
+  issuers: KnownKey[],
+  revoked: string[],
+  now: number,
+): Promise<string> {
+  const raw = fromHex(knock);
+  if (raw[0] !== 1) return "code_version";
+  if (raw.length !== 87 && raw.length !== 187) return "not_a_code";
+  const algorithm = { 1: "es256", 2: "ed25519" }[raw[1]!];
+  if (algorithm === undefined) return "code_algorithm";
+  const code = shown.find((one) => one.challenge === toHex(raw.slice(11, 23)));
+  if (code === undefined) return "door_code_unknown";
+  if (code.age_s > ACCEPTED_S) return "door_code_expired";
+  const parts = { algorithm, kid: raw[2]!, rest: raw.slice(87), signature: raw.slice(23, 87), member: raw.slice(3, 11) };
+  const text = [ascii("yizhan-knock-v1\0"), raw.slice(0, 23), ascii(station)];
+  let by = "";
+  const found = await signer(parts, keys, issuers, revoked, now, text, (key) => (by = key));
+  return found === "accepted" && (code.used || code.answered_by?.includes(by)) ? "door_code_used" : found;
+}
+
+interface Signed {
+  algorithm: string;
+  kid: number;
+  rest: Uint8Array; // the certificate, or nothing
+  signature: Uint8Array;
+  member: Uint8Array;
+}
+
+/** Whether a phone of the member has signed `text`; `tell` hears the SHA-256 of its key. */
+async function signer(
+  { algorithm, kid, rest, signature, member }: Signed,
+  keys: KnownKey[],
+  issuers: KnownKey[],
+  revoked: string[],
+  now: number,
+  text: Uint8Array[],
+  tell: (key: string) => void = () => undefined,
+): Promise<string> {
   const ends = (key: KnownKey) => Date.parse(key.not_after) / 1000;
   let candidates = keys
     .filter((key) => key.kid === kid && key.algorithm === algorithm && now < ends(key))
     .map((key) => padded(fromHex(key.public)));
-  if (raw.length === 181) {
-    const holder = raw.slice(81, 114);
-    const issuer = issuers.find((one) => one.kid === raw[116]);
+  if (rest.length > 0) {
+    const holder = rest.slice(0, 33);
+    const issuer = issuers.find((one) => one.kid === rest[35]);
     if (issuer === undefined || (await sha256(holder))[0] !== kid) return "certificate_wrong";
-    const signed = joined(ascii("yizhan-cert-v1\0"), raw.slice(3, 11), raw.slice(81, 117));
-    if (!(await verifies(issuer.algorithm, padded(fromHex(issuer.public)), raw.slice(117), signed)))
+    const signed = joined(ascii("yizhan-cert-v1\0"), member, rest.slice(0, 36));
+    if (!(await verifies(issuer.algorithm, padded(fromHex(issuer.public)), rest.slice(36), signed)))
       return "certificate_wrong";
     if (candidates.length === 0) {
-      const lastDay = new DataView(raw.buffer).getUint16(114);
+      const lastDay = new DataView(rest.buffer).getUint16(33);
       if (now >= (lastDay + 1) * DAY_S) return "certificate_expired";
       if (now >= ends(issuer)) return "certificate_wrong";
     } else if (!candidates.some((key) => toHex(key) === toHex(holder))) return "certificate_wrong";
     candidates = [holder];
   }
   if (candidates.length === 0) return "key_unknown";
-  const signed = joined(ascii("yizhan-code-v1\0"), raw.slice(0, 17));
   for (const key of candidates) {
-    if (await verifies(algorithm, key, raw.slice(17, 81), signed))
-      return revoked.includes(toHex(await sha256(key))) ? "key_revoked" : "accepted";
+    if (!(await verifies(algorithm, key, signature, joined(...text)))) continue;
+    const name = toHex(await sha256(key));
+    tell(name);
+    return revoked.includes(name) ? "key_revoked" : "accepted";
   }
   return "signature_wrong";
 }
