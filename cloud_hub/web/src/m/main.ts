@@ -3,11 +3,14 @@
  *
  *     ?t=ticket -> session -> key registered -> code every 15 s
  *     kept key  -> code at once; the hub is asked in the background (name, certificate, clock, visits)
+ *     #d=code   -> a door's code, opened by a camera app: that door is asked first (knocking.ts)
  *     neither   -> in the demo a choice of members, else a sentence
  */
 import { Problem } from "../plain/http.ts";
 import { applyLanguage, chooseLanguage, currentLanguage } from "../plain/language.ts";
 import { makeCode, PERIOD_S, randomNonce } from "./code.ts";
+import { type DoorCode, parseDoorCode } from "./knock.ts";
+import { askDoor, scanDoor, type Stage } from "./knocking.ts";
 import { demoMembers, demoTicket, eraseFace, type FaceData, faceData, openWithTicket, type Person, type PhoneRow, phones, revokePhone, synchronise, type Visit, visits } from "./phone.ts";
 import { forget, type Kept, loadKept } from "./store.ts";
 import { chooseView, codeView, type CodeView, failureView, preparingView } from "./view.ts";
@@ -19,6 +22,7 @@ const app = document.querySelector<HTMLElement>("#app")!;
 let redraw: () => void = () => undefined;
 let shown: CodeView | null = null;
 let stopCode: () => void = () => undefined;
+let linkedDoor: DoorCode | null = null; // a link led here, and is followed once it is known whose phone this is
 
 const words = () => WORDS[currentLanguage()];
 const chrome = {
@@ -32,16 +36,15 @@ async function start(): Promise<void> {
   draw(() => preparingView(words(), chrome));
   if (!globalThis.isSecureContext || !globalThis.indexedDB) return fail(words().errors.insecure);
   const ticket = new URLSearchParams(location.search).get("t");
-  if (ticket !== null) {
-    history.replaceState(null, "", location.pathname);
-    return enter(ticket);
-  }
+  if (location.hash.startsWith("#d=")) linkedDoor = parseDoorCode(location.hash.slice(3));
+  if (ticket !== null || location.hash !== "") history.replaceState(null, "", location.pathname);
+  if (ticket !== null) return enter(ticket);
   const kept = await loadKept();
   if (kept === null) return choose();
-  showCode(kept);
+  present(kept);
   try {
     const fresh = await synchronise();
-    if (fresh.certificate !== kept.certificate) showCode(fresh);
+    if (shown !== null && fresh.certificate !== kept.certificate) showCode(fresh);
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
     shown?.setVisits(null); // offline, or the session has ended: the kept key goes on until its certificate ends
@@ -51,7 +54,7 @@ async function start(): Promise<void> {
 async function enter(ticket: string): Promise<void> {
   try {
     await openWithTicket(ticket);
-    showCode(await synchronise());
+    present(await synchronise());
   } catch (error) {
     const said = words().errors;
     if (!(error instanceof Problem)) throw error;
@@ -68,7 +71,8 @@ async function choose(): Promise<void> {
     people = await demoMembers();
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
-    return fail(error.status === 0 ? words().errors.network : words().errors.entry);
+    const entry = linkedDoor === null ? words().errors.entry : words().knock.elsewhere;
+    return fail(error.status === 0 ? words().errors.network : entry);
   }
   const pick = async (member: string) => {
     draw(() => preparingView(words(), chrome));
@@ -80,6 +84,18 @@ async function choose(): Promise<void> {
     }
   };
   draw(() => chooseView(words(), chrome, people, pick));
+}
+
+function present(kept: Kept): void {
+  const door = linkedDoor;
+  linkedDoor = null;
+  if (door === null) showCode(kept);
+  else void askDoor(door, stageOf(kept));
+}
+
+function stageOf(kept: Kept): Stage {
+  const back = async () => showCode((await loadKept()) ?? kept);
+  return { words, chrome, draw, back: () => void back() };
 }
 
 function showCode(kept: Kept): void {
@@ -155,8 +171,13 @@ function showCode(kept: Kept): void {
     await choose();
   };
 
+  const scan = () => {
+    stopCode();
+    void scanDoor(stageOf(kept));
+  };
+
   draw(() => {
-    shown = codeView(words(), chrome, kept, { change, erase, revoke });
+    shown = codeView(words(), chrome, kept, { change, erase, revoke, scan });
     shown.setOnline(online());
     if (code) shown.setCode(code);
     if (latest !== undefined) shown.setVisits(latest);
@@ -195,6 +216,11 @@ function draw(view: () => HTMLElement): void {
   redraw();
 }
 
+window.addEventListener("hashchange", () => {
+  if (!location.hash.startsWith("#d=")) return;
+  stopCode();
+  void start();
+});
 applyLanguage(currentLanguage());
 void start();
 if ("serviceWorker" in navigator) void navigator.serviceWorker.register("/m-sw.js", { scope: "/m" });

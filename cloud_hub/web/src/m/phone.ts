@@ -1,6 +1,7 @@
 /** The phone's dealings with the hub: one session, one key, one certificate. Everything else is offline. */
 import { getJson, postJson, Problem, request } from "../plain/http.ts";
 import { compressedPublic, fromHex, newKeyPair, toHex } from "./code.ts";
+import { type DoorCode, makeKnock } from "./knock.ts";
 import { keep, type Kept, loadKept } from "./store.ts";
 
 const API = "/api/v1";
@@ -61,6 +62,26 @@ export const revokePhone = (publicKey: string) => request("DELETE", `${API}/phon
 
 export const faceData = () => getJson<FaceData>(`${API}/phone/face`);
 export const eraseFace = () => postJson<FaceData>(`${API}/phone/face/erase`, {});
+
+/** What a station has decided, and its sentence for whoever stands there. */
+export interface KnockOutcome {
+  station_name: string;
+  outcome: "granted" | "denied";
+  reason: string;
+  zh: string;
+  en: string;
+}
+
+export const doorOf = (station: string) =>
+  getJson<{ station_name: string; online: boolean; shows_door_code: boolean }>(`${API}/phone/doors/${station}`);
+
+/** Answers a door's code with the key that this phone keeps, and waits for what the door does. */
+export async function knockAt(code: DoorCode): Promise<KnockOutcome> {
+  const kept = await loadKept();
+  if (kept === null) throw new Problem(401, "no key in this browser");
+  const knock = await makeKnock({ ...kept, privateKey: kept.keys.privateKey }, code);
+  return postJson<KnockOutcome>(`${API}/phone/knocks`, { door_code: code.text, knock: toHex(knock) });
+}
 
 export async function demoTicket(member: string): Promise<string> {
   const { url } = await postJson<{ url: string }>(`${API}/demo/phone-ticket`, { member });

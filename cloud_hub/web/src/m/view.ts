@@ -25,7 +25,7 @@ const LARGE = "yizhan.large";
 const RING = 2 * Math.PI * 20;
 const EXPIRING_MS = 3 * 86_400_000;
 
-function page(words: Words, chrome: Chrome, ...content: HTMLElement[]): HTMLElement {
+export function page(words: Words, chrome: Chrome, ...content: HTMLElement[]): HTMLElement {
   const large = () => document.documentElement.classList.contains("large");
   const toggle = h("button", { type: "button", class: "quiet", onclick: switchSize }, large() ? words.normal : words.large);
   function switchSize() {
@@ -84,9 +84,10 @@ export interface Deeds {
   change: () => void;
   erase: () => void;
   revoke: (publicKey: string) => void;
+  scan: () => void;
 }
 
-export function codeView(words: Words, chrome: Chrome, kept: Kept, { change, erase, revoke }: Deeds): CodeView {
+export function codeView(words: Words, chrome: Chrome, kept: Kept, { change, erase, revoke, scan }: Deeds): CodeView {
   const qr = h("div", { class: "qr-box", "data-testid": "code" });
   const arc = svg("circle", { cx: 24, cy: 24, r: 20, class: "arc", "stroke-dasharray": RING });
   const seconds = h("span", { class: "seconds" });
@@ -110,6 +111,7 @@ export function codeView(words: Words, chrome: Chrome, kept: Kept, { change, era
         h("div", {}, h("p", { class: "scan" }, words.scanHint), seconds),
       ),
       ...notes,
+      h("button", { type: "button", class: "scan-door", "data-testid": "scan-door", onclick: scan }, words.knock.start),
     ),
     h("section", { class: "card facts" }, network, h("p", { class: "hint" }, words.alsoOffline), h("p", { class: "hint" }, words.screenshot)),
     h("section", { class: "card" }, h("h2", {}, words.visits), list),
@@ -149,7 +151,7 @@ function noteLines(words: Words, kept: Kept): string[] {
 function visitLines(words: Words, visits: Visit[] | null): HTMLElement[] {
   if (visits === null) return [h("p", { class: "hint" }, words.visitsOffline)];
   if (visits.length === 0) return [h("p", { class: "hint" }, words.noVisits)];
-  const by: Record<string, string> = { code: words.byCode, face: words.byFace, card: words.byCard, remote: words.byRemote };
+  const by: Record<string, string> = { code: words.byCode, door_code: words.knock.by, face: words.byFace, card: words.byCard, remote: words.byRemote };
   return visits
     .slice(0, 20)
     .map((visit) =>
