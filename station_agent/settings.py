@@ -23,6 +23,7 @@ from station_agent.devices import device_config, line_config
 from station_agent.faces import packs
 from station_agent.faces.liveness import Mode
 from station_agent.faces.manifest import PackRefused
+from station_agent.faces.match import STRICT, calibrated
 from station_agent.signs.door_code_check import check_door_code
 from station_agent.wire.link import HubLink
 from station_agent.wire.profile import StationProfile
@@ -44,6 +45,10 @@ NO_LIVENESS_WARNING = (
 LIVENESS_OFF_WARNING = "faces.liveness: off, so a printed photo of a member opens the door, or a phone that shows one"
 PASSIVE_ONLY_WARNING = (
     "faces.liveness: passive models alone are weak for a door that nobody watches: a challenge needs a sign or a voice"
+)
+CODE_FIRST_WARNING = (
+    "faces.people_max: {engine} searches among {people} people; as soon as more are enrolled, the face button opens "
+    "for nobody, and a face is only compared with that of a code's member, where the rules ask for code and face"
 )
 NO_SCANNER_WARNING = "door.scanner: none, so nobody can enter by membership code"
 NO_EGRESS_WARNING = (
@@ -253,6 +258,9 @@ def _warnings(profile: StationProfile) -> list[str]:
         warnings.append(LIVENESS_OFF_WARNING)
     if profile.faces.enabled and liveness_mode(profile) is Mode.PASSIVE:
         warnings.append(PASSIVE_ONLY_WARNING)
+    searched_max = (STRICT if profile.faces.engine == "dlib" else calibrated(0.0, 0.0)).people_max
+    if profile.faces.enabled and (profile.faces.people_max or 0) > searched_max:
+        warnings.append(CODE_FIRST_WARNING.format(engine=profile.faces.engine, people=searched_max))
     if profile.door.scanner is None and profile.door.code_camera is None:
         warnings.append(NO_SCANNER_WARNING)
     lock = profile.devices.get(profile.door.lock)

@@ -40,7 +40,12 @@ BY_PHONE = frozenset({Credential.CODE, Credential.DOOR_CODE})
 """What the key of a member's phone proves: each is the code where a role needs code and face."""
 
 # A stranger before the camera may try as often as somebody at a keypad.
-_COUNTED_FACES = frozenset({Reason.FACE_UNKNOWN, Reason.FACE_AMBIGUOUS, Reason.FACE_NOT_LIVE, Reason.CHALLENGE_MISSED})
+_COUNTED_FACES = frozenset(
+    {
+        *(Reason.FACE_UNKNOWN, Reason.FACE_OTHER, Reason.FACE_AMBIGUOUS),
+        *(Reason.FACE_NOT_LIVE, Reason.CHALLENGE_MISSED),
+    }
+)
 
 
 def by_code(attempt: CodeAttempt, roster: HeldRoster | None, policy: Policy, now: Now) -> Grant | Deny:

@@ -34,7 +34,7 @@ from station_agent.access.rules import HeldRules
 from station_agent.clock import Clock
 from station_agent.telemetry.spool import Spool, Stamp
 from station_agent.wire.events import AccessDecided
-from station_agent.wire.kinds import Outcome, Reason
+from station_agent.wire.kinds import Credential, Outcome, Reason
 
 log = logging.getLogger(__name__)
 
@@ -107,6 +107,11 @@ class Desk:
         if capacity is None:
             return None
         return self._policy.presence.inside(self._clock.monotonic(), capacity.stay_min * 60)
+
+    def waits_for_face(self) -> str | None:
+        """The member who has shown a code last and whose face is asked for as well, while the code still counts."""
+        half = self._policy.halves.newest(Credential.CODE, self._clock.monotonic())
+        return half.member if half is not None else None
 
     def left(self) -> None:
         """Somebody went out by the exit button."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from station_agent.access.attempts import Half
+from station_agent.wire.kinds import Credential
 from station_agent.wire.membership_code import WINDOW
 from station_agent.wire.rules import BackOff
 
@@ -135,6 +136,11 @@ class Halves:
     def of(self, member: str) -> Half | None:
         kept = self._halves.get(member)
         return kept[0] if kept else None
+
+    def newest(self, credential: Credential, now: float) -> Half | None:
+        """Who has shown this one last, and still waits for the other."""
+        held = (half for half, until in reversed(self._halves.values()) if now <= until)
+        return next((half for half in held if half.credential is credential), None)
 
     def add(self, half: Half, now: float) -> None:
         self._halves[half.member] = (half, now + HALF_S)

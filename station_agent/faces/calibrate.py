@@ -11,11 +11,14 @@ people for a tail, the pack's own start value holds.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from station_agent.faces.engine import Embedding
 from station_agent.faces.manifest import Threshold
 from station_agent.faces.match import Gallery
 
@@ -36,7 +39,18 @@ TAIL_POINTS = 50
 BINS = 20_000  # of the histogram, over -1..1: a ten-thousandth each
 BLOCK = 64  # templates compared with all others at a time: a few milliseconds without a break
 
+PEOPLE_MAX = 2000
+"""Whose templates are compared. Where more are enrolled nobody is searched for, and the line for 1:1 needs no more."""
+
 Histogram = NDArray[np.int64]
+
+
+class Row(Protocol):
+    @property
+    def member(self) -> str: ...
+
+    @property
+    def embedding(self) -> Embedding: ...
 
 
 @dataclass(frozen=True)
@@ -63,6 +77,14 @@ class Tail:
 
     def score(self, rate: float) -> float:
         return self.at_one + self.slope * float(np.log10(rate))
+
+
+def some_people(rows: Sequence[Row]) -> Iterable[tuple[str, Embedding]]:
+    """The templates of at most PEOPLE_MAX people, evenly chosen, and always the same for the same people."""
+    people = sorted({row.member for row in rows})
+    count = min(len(people), PEOPLE_MAX)
+    chosen = {people[i * len(people) // count] for i in range(count)}
+    return ((row.member, row.embedding) for row in rows if row.member in chosen)
 
 
 def cross_scores(enrolled: Gallery) -> Histogram:

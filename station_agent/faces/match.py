@@ -33,6 +33,7 @@ from station_agent.wire.kinds import Reason
 
 Distances = NDArray[np.float64]
 
+NOT_ENROLLED = "the member's face is not enrolled at this station"
 NOT_THROUGHOUT = "the frames do not surely show one and the same person throughout"
 
 
@@ -152,9 +153,8 @@ def match(frames: Sequence[Embedding], enrolled: Gallery, policy: Policy) -> Mat
     """Whose face the frames show. One embedding a frame, in any order; all frames count, none is left out."""
     if len(enrolled.people) > policy.people_max:
         return NoMatch(
-            Reason.FACES_OFF,
-            f"{len(enrolled.people)} people are enrolled; with this engine faces open the door for at most "
-            f"{policy.people_max}: erase some",
+            Reason.FACE_AFTER_CODE,
+            f"{len(enrolled.people)} people are enrolled, and this engine searches among at most {policy.people_max}",
         )
     if len(frames) < max(1, policy.frames_min):
         return NoMatch(Reason.NO_FACE, f"a face was seen in {len(frames)} frames, {policy.frames_min} are needed")
@@ -184,13 +184,13 @@ def verify(frames: Sequence[Embedding], enrolled: Gallery, member: str, policy: 
     if len(frames) < max(1, policy.frames_min):
         return NoMatch(Reason.NO_FACE, f"a face was seen in {len(frames)} frames, {policy.frames_min} are needed")
     if member not in enrolled.people:
-        return NoMatch(Reason.FACE_UNKNOWN, "the member's face is not enrolled at this station")
+        return NoMatch(Reason.FACE_NOT_ENROLLED, NOT_ENROLLED)
     if not agree(frames, policy):
         return NoMatch(Reason.FACE_AMBIGUOUS, NOT_THROUGHOUT)
     own = enrolled.templates[enrolled.owner == enrolled.people.index(member)]
     distance = float(np.median(distances(np.stack(frames), own, policy.metric).min(axis=1)))
     if not distance <= policy.verify_max:
-        return NoMatch(Reason.FACE_UNKNOWN, "the face is not like that of the code's member", distance)
+        return NoMatch(Reason.FACE_OTHER, "the face is not like that of the code's member", distance)
     return Match(member, distance, None, len(frames))
 
 

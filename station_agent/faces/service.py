@@ -27,6 +27,7 @@ from station_agent.faces.engine import ENGINES, Embedding
 from station_agent.faces.evidence import Evidence
 from station_agent.faces.liveness import Mode, Verdict
 from station_agent.faces.match import (
+    NOT_ENROLLED,
     STRICT,
     Gallery,
     Match,
@@ -50,6 +51,9 @@ log = logging.getLogger(__name__)
 IDENTIFY_DEADLINE_S = 4.0
 ENROL_DEADLINE_S = 12.0
 TEMPLATES_MAX = 5
+PEOPLE_MAX = 5000
+"""Enrolled at one station, where a face is only compared with that of a code's member: 100 MB of templates."""
+
 CANDIDATES_MAX = 12
 """Frames that an enrolment may choose its templates from; match.one_person tries their subsets."""
 
@@ -125,10 +129,11 @@ class _Candidate:
 
 
 class FaceService:
-    """`engine` is a row of ENGINES; `pack` the model pack of one that needs it. `people_max` can only lower the
-    policy's own limit. `on_expired(member, templates)` is told of every erasure that the end of a consent caused,
-    `on_calibrated` of new thresholds. `liveness` is asked of everybody who was recognised. `station` is where this is:
-    consents name stations. One look at a time; a second one waits within its own deadline.
+    """`engine` is a row of ENGINES; `pack` the model pack of one that needs it. `people_max` may be enrolled; None: as
+    many as this engine can search among. Where more are, a face counts only after a code. `on_expired(member,
+    templates)` is told of every erasure that the end of a consent caused, `on_calibrated` of new thresholds. `liveness`
+    is asked of everybody who was recognised. `station` is where this is: consents name stations. One look at a time; a
+    second one waits within its own deadline.
     """
 
     def __init__(
@@ -151,7 +156,7 @@ class FaceService:
         self.calibration: calibrate.Calibration | None = None
         if pack is not None:  # as long as nobody is loaded
             self.policy = calibrated(pack.manifest.threshold.start, pack.manifest.threshold.floor)
-        self.people_max = min(people_max or self.policy.people_max, self.policy.people_max)
+        self.people_max = min(people_max or self.policy.people_max, PEOPLE_MAX)
         self._pack = pack
         self._on_calibrated = on_calibrated
         self._searched: tuple[Loaded, datetime, Gallery] | None = None
@@ -182,6 +187,11 @@ class FaceService:
         """Members with a face enrolled here."""
         return len({template.member for template in self._loaded.templates}) if self._loaded else 0
 
+    @property
+    def searches(self) -> bool:
+        """Whether few enough people are enrolled to tell who of them stands there."""
+        return self._loaded is None or self._few(self._enrolled(self._loaded))
+
     async def identify(
         self, frames: AsyncIterator[Frame], deadline_s: float = IDENTIFY_DEADLINE_S, ask: Ask = nobody_asks
     ) -> Identified | NotIdentified:
@@ -209,16 +219,19 @@ class FaceService:
     ) -> Identified | NotIdentified:
         evidence = Evidence()
         seen: list[Verdict | None] = []  # a second camera's, one for each frame of the evidence
-        pictures = 0
+        pictures, waiting = 0, True
         try:
             async with asyncio.timeout(deadline_s) as limit, self._looking, _closing(frames):
+                waiting = False
                 if self._loaded is None:
                     return NotIdentified(Reason.FACE_ENGINE_SILENT, "the enrolled faces could not be read")
                 enrolled = self._enrolled(self._loaded)
+                if member is not None and member not in enrolled.people:
+                    return NotIdentified(Reason.FACE_NOT_ENROLLED, NOT_ENROLLED)
+                if member is None and not self._few(enrolled):
+                    return NotIdentified(Reason.FACE_AFTER_CODE, f"{len(enrolled.people)} people are enrolled")
                 if not enrolled.people:
                     return NotIdentified(Reason.FACE_UNKNOWN, "nobody's face is enrolled at this station")
-                if member is not None and member not in enrolled.people:
-                    return NotIdentified(Reason.FACE_UNKNOWN, "the member's face is not enrolled at this station")
                 policy = self.policy  # the one that was made for these templates
                 async for frame in frames:
                     pictures += 1
@@ -235,10 +248,14 @@ class FaceService:
                             missing = await self._liveness.challenge(evidence.faces, frames, look, policy, ask)
                         if missing is not None:
                             return NotIdentified(missing.reason, missing.detail)
+                        if self._loaded is None or found.member not in self._enrolled(self._loaded).people:
+                            return NotIdentified(Reason.FACE_NOT_ENROLLED, "the face was erased during this look")
                         return Identified(found.member, found.distance, found.margin, found.frames)
                     if evidence.exhausted:
                         break
         except TimeoutError:
+            if waiting:
+                return NotIdentified(Reason.FACE_ENGINE_SILENT, "somebody else is being looked at or enrolled")
             if pictures == 0:
                 return NotIdentified(Reason.CAMERA_SILENT, f"no picture came within {deadline_s:g} s")
             if evidence.last_mono_s is None:
@@ -357,7 +374,8 @@ class FaceService:
                 )
         others = {template.member for template in self._loaded.templates} - {member}
         if len(others) >= self.people_max:
-            raise EnrolRefused(f"{len(others)} people are enrolled and no more may be: erase somebody first")
+            limit = f"{len(others)} people are enrolled and no more may be: erase somebody"
+            raise EnrolRefused(f"{limit}, or raise faces.people_max, beyond which a face counts only after a code")
         return self._loaded
 
     def _enrolled(self, loaded: Loaded) -> Gallery:
@@ -373,6 +391,9 @@ class FaceService:
         if valid:
             self._searched = loaded, min(row.expires_at for row in valid), enrolled
         return enrolled
+
+    def _few(self, enrolled: Gallery) -> bool:
+        return len(enrolled.people) <= self.policy.people_max
 
     async def _keep_to_consent(self) -> None:
         while True:
@@ -430,7 +451,7 @@ def _calibration(loaded: Loaded, pack: Pack) -> calibrate.Calibration:
     own = [row for row in loaded.templates if row.engine == pack.manifest.space]
     if foreign := len(loaded.templates) - len(own):
         log.warning("%d face templates are of another model and match nobody: enrol these members again", foreign)
-    return calibrate.calibrate(gallery((row.member, row.embedding) for row in own), pack.manifest.threshold)
+    return calibrate.calibrate(gallery(calibrate.some_people(own)), pack.manifest.threshold)
 
 
 def _closing(frames: AsyncIterator[Frame]) -> AsyncExitStack:

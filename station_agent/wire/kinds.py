@@ -64,6 +64,11 @@ class Reason(StrEnum):
     CHALLENGE_MISSED = "challenge_missed"  # the movement that was asked for was not seen
     CAMERA_SILENT = "camera_silent"
     FACE_ENGINE_SILENT = "face_engine_silent"
+    FACE_AFTER_CODE = "face_after_code"  # too many people are enrolled to search among them: the code comes first
+    # the face after a code, compared with that of the code's member alone
+    FACE_OTHER = "face_other"  # it is somebody else's
+    FACE_NOT_ENROLLED = "face_not_enrolled"  # never, or erased, or its consent has ended
+    FACE_CHECK_SILENT = "face_check_silent"  # camera or engine, where the code alone does not open
     # the card, the PIN, the guest's code
     CARD_UNKNOWN = "card_unknown"
     PIN_UNKNOWN = "pin_unknown"

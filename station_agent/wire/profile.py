@@ -164,7 +164,12 @@ class FacesRow(Wire):
     engine: Literal["dlib", "onnx"] = "dlib"
     pack: Name | None = Field(default=None, description="an installed model pack; onnx needs one")
     camera: Name | None = None
-    people_max: int | None = Field(default=None, ge=1, le=2000, description="fewer than the engine's own limit")
+    people_max: int | None = Field(
+        default=None,
+        ge=1,
+        le=5000,
+        description="enrolled here, by default as many as the engine can search among; beyond that the code comes first",
+    )
     liveness: Literal["off", "passive", "challenge"] | None = Field(
         default=None, description="by default a challenge with onnx where a sign or voice can tell it; off with dlib"
     )

@@ -32,6 +32,7 @@ class Question(StrEnum):
     NOT_WITHDRAWN = "not_withdrawn"  # is that phone still the member's?
     UNUSED = "unused"  # was the code not shown before?
     FACES_ON = "faces_on"  # are faces used here?
+    ENROLLED = "enrolled"  # is there an enrolled face to compare with?
     CAMERA = "camera"  # do camera and engine answer?
     SEEN = "seen"  # is one face to be seen, good enough to judge?
     LIVE = "live"  # is it a living person?
@@ -134,11 +135,12 @@ ORDER: dict[Credential, _Rows] = {
     ),
     Credential.FACE: (
         _TRIES,
-        _row(Question.FACES_ON, Reason.FACES_OFF),
-        _row(Question.CAMERA, Reason.CAMERA_SILENT, Reason.FACE_ENGINE_SILENT),
+        _row(Question.FACES_ON, Reason.FACES_OFF, Reason.FACE_AFTER_CODE),
+        _row(Question.ENROLLED, Reason.FACE_NOT_ENROLLED),
+        _row(Question.CAMERA, Reason.CAMERA_SILENT, Reason.FACE_ENGINE_SILENT, Reason.FACE_CHECK_SILENT),
         _row(Question.SEEN, Reason.NO_FACE, Reason.SEVERAL_FACES),
         _row(Question.LIVE, Reason.FACE_NOT_LIVE, Reason.CHALLENGE_MISSED),
-        _row(Question.RECOGNISED, Reason.FACE_UNKNOWN, Reason.FACE_AMBIGUOUS),
+        _row(Question.RECOGNISED, Reason.FACE_UNKNOWN, Reason.FACE_OTHER, Reason.FACE_AMBIGUOUS),
         _ROSTER,
         _KNOWN,
         *_MEMBER,

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from station_agent.faces.engine import Box, Face, Sight
+from station_agent.faces.engine import Face, Sight
 from station_agent.faces.service import FaceService
 from station_agent.faces.templates import TemplateStore
 from station_agent.wire.commands import Consent
+from tests.harness.scripted_faces import ScriptedWorker, Shown, face_at, sight_at
 
 NOON = datetime(2026, 12, 1, 12, tzinfo=UTC)
 
@@ -39,44 +38,6 @@ class SetClock:
 
     def trusted(self) -> bool:
         return self.believed
-
-
-@dataclass(frozen=True)
-class Shown:
-    """A frame whose sight is known beforehand."""
-
-    rgb: Sight | Exception
-    mono_s: float
-
-
-class ScriptedWorker:
-    """In the child's place: a frame's sight is what the frame says."""
-
-    engine_name = "points"
-
-    def __init__(self) -> None:
-        self.looks = 0
-
-    async def look(self, rgb: Sight | Exception) -> Sight:
-        self.looks += 1
-        await asyncio.sleep(0)
-        if isinstance(rgb, Exception):
-            raise rgb
-        return rgb
-
-    async def run(self) -> None:
-        await asyncio.Event().wait()
-
-
-def face_at(*point: float, **measures: float) -> Face:
-    """A good picture of the person at `point`; `measures` and `width` make it worse."""
-    good = {"width": 200, "sharpness": 30.0, "light": 120.0, "contrast": 40.0, "turned": 0.0} | measures
-    width = int(good.pop("width"))
-    return Face(box=Box(10, 10, width, width), embedding=np.array(point, dtype=np.float64), **good)
-
-
-def sight_at(*point: float, **measures: float) -> Sight:
-    return Sight(face_at(*point, **measures))
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -14,11 +15,12 @@ from station_agent.faces.engine import Box, Sight
 from station_agent.faces.evidence import FRAMES_MAX
 from station_agent.faces.match import STRICT
 from station_agent.faces.pipe import NotAFrame
-from station_agent.faces.service import EnrolRefused, FaceService, Identified, NotIdentified
+from station_agent.faces.service import PEOPLE_MAX, EnrolRefused, FaceService, Identified, NotIdentified
 from station_agent.faces.templates import TemplateStore, TemplatesUnusable
 from station_agent.faces.worker import WorkerDied
 from station_agent.wire.commands import Consent
 from station_agent.wire.kinds import Reason
+from tests.harness.scripted_faces import Shown
 
 MakeSight = Callable[..., Sight]
 MakeFrames = Callable[..., AsyncIterator[Any]]
@@ -238,8 +240,59 @@ async def test_a_station_holds_a_bounded_number_of_people(
     await asyncio.wait({running})
 
 
-async def test_a_profile_cannot_raise_the_policys_limit(store: TemplateStore, clock: Any, worker: Any) -> None:
-    assert FaceService(store, clock, people_max=2000, worker=worker).people_max == STRICT.people_max
+async def test_as_many_may_be_enrolled_as_can_be_searched_among_unless_the_profile_says_more(
+    store: TemplateStore, clock: Any, worker: Any
+) -> None:
+    assert FaceService(store, clock, worker=worker).people_max == STRICT.people_max
+    assert FaceService(store, clock, people_max=2000, worker=worker).people_max == 2000
+    assert FaceService(store, clock, people_max=10**6, worker=worker).people_max == PEOPLE_MAX
+
+
+async def test_beyond_the_engines_limit_nobody_is_looked_for_and_a_codes_member_is_compared(
+    with_ann: FaceService,
+    consent: Consent,
+    frames: MakeFrames,
+    around: Callable[..., list[Sight]],
+    sight: MakeSight,
+    worker: Any,
+) -> None:
+    with_ann.policy = replace(STRICT, people_max=1)
+    assert with_ann.searches
+    await with_ann.enrol(BEA, consent, frames(*around(5.0)))
+    assert not with_ann.searches
+    worker.looks = 0
+    assert refusal(await with_ann.identify(frames(*[sight(0.1, 0.1)] * 3))) is Reason.FACE_AFTER_CODE
+    assert worker.looks == 0, "who cannot be told is not looked at"
+    found = await with_ann.verify(ANN, frames(*[sight(0.1, 0.1)] * 3))
+    assert isinstance(found, Identified)
+    assert (found.member, found.margin) == (ANN, None)
+    assert refusal(await with_ann.verify(BEA, frames(*[sight(0.1, 0.1)] * 8))) is Reason.FACE_OTHER
+
+
+async def test_a_face_that_is_erased_while_it_is_looked_at_opens_nothing(
+    with_ann: FaceService, sight: MakeSight
+) -> None:
+    async def erasing() -> AsyncIterator[Any]:
+        for at in range(3):
+            if at == 2:
+                await with_ann.erase(ANN)
+            yield Shown(sight(0, 0), float(at))
+
+    for look in (with_ann.identify(erasing()), with_ann.verify(ANN, erasing())):
+        assert refusal(await look) is Reason.FACE_NOT_ENROLLED
+
+
+async def test_who_comes_while_somebody_is_enrolled_is_told_so_in_time(
+    with_ann: FaceService, consent: Consent, frames: MakeFrames, sight: MakeSight
+) -> None:
+    begun = asyncio.Event()
+    enrolment = with_ann.enrol(BEA, consent, frames(forever=True), deadline_s=60, guide=lambda _: begun.set())
+    enrolling = asyncio.create_task(enrolment)
+    await begun.wait()
+    found = await with_ann.verify(ANN, frames(sight(0, 0)), deadline_s=0.05)
+    assert found == NotIdentified(Reason.FACE_ENGINE_SILENT, "somebody else is being looked at or enrolled")
+    enrolling.cancel()
+    await asyncio.wait({enrolling})
 
 
 async def test_ended_consents_are_erased_at_the_start_and_told(

@@ -135,6 +135,7 @@ class DoorWorld(RuleBasedStateMachine):
             match effect:
                 case Release():
                     self.check_release(effect, given, before)
+                    self.unbolted_since = None  # its bolt may be drawn from here on, whatever is acknowledged
                     if world.line_up and not lost:
                         world.released_until = world.now + effect.hold_s
                 case Secure():

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from station_agent.cli import app, schemas
 from station_agent.faces.liveness import Mode
-from station_agent.settings import DLIB_WARNING, Checked, liveness_mode, profiles_dir_of, read_profile
+from station_agent.settings import CODE_FIRST_WARNING, DLIB_WARNING, Checked, liveness_mode, profiles_dir_of, read_profile
 from station_agent.virtual.wiring import NotSimulated, wiring
 from station_agent.wire.profile import StationProfile
 
@@ -43,6 +43,12 @@ def test_the_stations_that_are_shipped_are_correct_and_can_be_simulated(path: Pa
     assert (wired.simulation.door_baud, wired.simulation.scanner_baud) == (38400, 115200)
     schema = schemas()["station.schema.json"]
     jsonschema.validate(tomllib.loads(path.read_text("utf-8")), schema)
+
+
+@pytest.mark.parametrize(("people_max", "warned"), [(100, False), (101, True)])
+def test_more_faces_than_can_be_searched_among_are_warned_of(people_max: int, warned: bool, tmp_path: Path) -> None:
+    checked = changed(tmp_path, ('engine = "dlib"', f'engine = "dlib"\npeople_max = {people_max}'))
+    assert (CODE_FIRST_WARNING.format(engine="dlib", people=100) in checked.warnings) is warned
 
 
 @pytest.mark.parametrize("name", sorted(schemas()))
