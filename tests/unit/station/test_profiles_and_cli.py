@@ -12,7 +12,14 @@ from typer.testing import CliRunner
 
 from station_agent.cli import app, schemas
 from station_agent.faces.liveness import Mode
-from station_agent.settings import CODE_FIRST_WARNING, DLIB_WARNING, Checked, liveness_mode, profiles_dir_of, read_profile
+from station_agent.settings import (
+    CODE_FIRST_WARNING,
+    DLIB_WARNING,
+    Checked,
+    liveness_mode,
+    profiles_dir_of,
+    read_profile,
+)
 from station_agent.virtual.wiring import NotSimulated, wiring
 from station_agent.wire.profile import StationProfile
 
