@@ -8,6 +8,7 @@ from cloud_hub import health, pages, problems
 from cloud_hub.access import require
 from cloud_hub.codes import routes as codes
 from cloud_hub.commands import routes as commands
+from cloud_hub.enrolment import routes as enrolment
 from cloud_hub.events import routes as events
 from cloud_hub.faces import routes as faces
 from cloud_hub.guard import Guard
@@ -43,7 +44,7 @@ def create_app(hub: Hub) -> FastAPI:
     )
     app.state.hub = hub
     api = APIRouter(prefix=API, responses=_ERRORS)
-    for room in (users, stations, events, commands, members, codes, knocks, faces, rules, live):
+    for room in (users, stations, enrolment, events, commands, members, codes, knocks, faces, rules, live):
         api.include_router(room.router)
     api.include_router(
         video_router(

@@ -1,9 +1,11 @@
-"""Runs `nats-server` as the hub's child: MQTT for stations, plain NATS and JetStream for the hub, loopback only.
+"""Runs `nats-server` as the hub's child: MQTT for stations, plain NATS and JetStream for the hub on loopback only.
 
 Its files are in DATA/broker: broker.conf (passwords, 0600), ports.json (ports chosen once, so that link files stay
-true), log, store. One user for the hub, one for each station that may publish its own `up` topics and hear its own
-`down` topics and nothing else (wire/topics.py). It keeps nothing that matters, so it never waits for its disk: stations
-keep every row until the hub's own word (wire/envelope.py), and the hub's table every command.
+true), log, store, server.pem. One user for the hub, one for each certificate of a station, who may publish the
+station's own `up` topics and hear its own `down` topics and nothing else (wire/topics.py). Stations come by TLS with
+their certificate; in the demo by a password, and then on loopback only. A user that is taken away loses its connection
+with the reload. It keeps nothing that matters, so it never waits for its disk: stations keep every row until the hub's
+own word (wire/envelope.py), and the hub's table every command.
 """
 
 from __future__ import annotations
@@ -17,12 +19,12 @@ import secrets
 import signal
 import socket
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cloud_hub.secret_files import write_secret
-from cloud_hub.settings import BadSettings
+from cloud_hub.settings import BadSettings, is_loopback
 from cloud_hub.supervisor import Transient
 from station_agent.wire.topics import Down, Up, down, subject, up
 
@@ -32,6 +34,7 @@ STORE_MAX = 1024 * 1024 * 1024
 MEMORY_MAX = 320 * 1024 * 1024  # the stream of what comes in (ingest/consumer.py), and MQTT sessions
 _START_TIMEOUT_S = 10.0
 _STOP_TIMEOUT_S = 1.0
+_TLS_TIMEOUT_S = 5  # a hand-shake over a weak 4G link takes two
 _PR_SET_PDEATHSIG = 1
 _PORTS = range(20_000, 32_000)  # below those that systems give to outgoing connections: it must be free next time
 _LIBC = ctypes.CDLL(None)
@@ -41,6 +44,23 @@ _LIBC = ctypes.CDLL(None)
 class Ports:
     client: int
     mqtt: int
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerUser:
+    """Who may connect as a station. `password` None: by the certificate that bears `name` (enrolment/authority.py)."""
+
+    name: str
+    station: str
+    password: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerTls:
+    """`server`: key and certificate in one file; `clients`: the authority of the stations' certificates."""
+
+    server: Path
+    clients: Path
 
 
 class BrokerFailed(Transient):
@@ -55,11 +75,34 @@ def executable() -> Path:
     return path
 
 
-def config_text(folder: Path, ports: Ports, hub_password: str, stations: Mapping[str, str]) -> str:
-    """PURE: the configuration. `stations` is id -> password."""
-    users: list[object] = [
+def config_text(
+    folder: Path,
+    ports: Ports,
+    hub_password: str,
+    users: Iterable[BrokerUser],
+    mqtt_host: str = "127.0.0.1",
+    tls: BrokerTls | None = None,
+) -> str:
+    """PURE: the configuration. Without `tls` stations come by password, from this machine only. Raises ValueError."""
+    if tls is None and not is_loopback(mqtt_host):
+        raise ValueError(f"MQTT on {mqtt_host} needs TLS")
+    mqtt: dict[str, object] = {"listen": f"{mqtt_host}:{ports.mqtt}", "max_ack_pending": 1000}
+    if tls is not None:
+        mqtt["tls"] = {
+            "cert_file": str(tls.server),
+            "key_file": str(tls.server),
+            "ca_file": str(tls.clients),
+            "verify_and_map": True,
+            "min_version": "1.2",
+            "timeout": _TLS_TIMEOUT_S,
+        }
+    rows: list[object] = [
         {"user": HUB_USER, "password": hub_password, "allowed_connection_types": ["STANDARD"]},
-        *(_station_user(station, password) for station, password in sorted(stations.items())),
+        *(
+            _station_user(user)
+            for user in sorted(users, key=lambda user: user.name)
+            if (user.password is None) == (tls is not None)
+        ),
     ]
     config = {
         "server_name": "yizhan-hub",
@@ -72,50 +115,74 @@ def config_text(folder: Path, ports: Ports, hub_password: str, stations: Mapping
             "max_file_store": STORE_MAX,
             "max_memory_store": MEMORY_MAX,
         },
-        "mqtt": {"listen": f"127.0.0.1:{ports.mqtt}", "max_ack_pending": 1000},
-        "authorization": {"timeout": 5, "users": users},
+        "mqtt": mqtt,
+        "authorization": {"timeout": 5, "users": rows},
     }
     return json.dumps(config, indent=1)  # the server's own format takes JSON
 
 
-def _station_user(station: str, password: str) -> dict[str, object]:
-    return {
-        "user": station,
-        "password": password,
+def _station_user(user: BrokerUser) -> dict[str, object]:
+    row: dict[str, object] = {
+        "user": user.name,
         "allowed_connection_types": ["MQTT"],
         "permissions": {
-            "publish": {"allow": [subject(up(station, leaf)) for leaf in Up]},
-            "subscribe": {"allow": [subject(down(station, leaf)) for leaf in Down]},
+            "publish": {"allow": [subject(up(user.station, leaf)) for leaf in Up]},
+            "subscribe": {"allow": [subject(down(user.station, leaf)) for leaf in Down]},
         },
     }
+    return row if user.password is None else {**row, "password": user.password}
 
 
 class Broker:
     """`prepare()` once, then `run()` keeps the server up until cancelled; `ready` is set while it answers."""
 
-    def __init__(self, data: Path, client_port: int, mqtt_port: int) -> None:
+    def __init__(
+        self,
+        data: Path,
+        client_port: int,
+        mqtt_port: int,
+        mqtt_host: str = "127.0.0.1",
+        tls: BrokerTls | None = None,
+    ) -> None:
         self._folder = data / "broker"
         self._wanted = Ports(client_port, mqtt_port)
+        self._mqtt_host = mqtt_host
+        self._tls = tls
         self._stale = False  # the server has not been told of the newest configuration
         self._process: asyncio.subprocess.Process | None = None
         self.password = secrets.token_hex(24)
         self.ports = self._wanted
         self.ready = asyncio.Event()
 
-    def prepare(self, stations: Mapping[str, str]) -> None:
-        """Chooses the ports and writes the configuration. Raises BadSettings for a busy port or no executable."""
+    def prepare(self) -> None:
+        """Chooses the ports and writes a configuration for nobody. Raises BadSettings for a busy port or no
+        executable."""
         executable()
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.ports = _choose(self._folder / "ports.json", self._wanted)
-        self._write(stations)
+        self.ports = _choose(self._folder / "ports.json", self._wanted, self._mqtt_host)
+        self._write(())
 
-    def _write(self, stations: Mapping[str, str]) -> None:
-        text = config_text(self._folder, self.ports, self.password, stations)
-        write_secret(self._folder / "broker.conf", text.encode())
+    def _write(self, users: Iterable[BrokerUser]) -> bool:
+        """Whether the configuration is another one than before."""
+        path = self._folder / "broker.conf"
+        text = config_text(self._folder, self.ports, self.password, users, self._mqtt_host, self._tls).encode()
+        if path.exists() and path.read_bytes() == text:
+            return False
+        write_secret(path, text)
+        return True
 
-    def set_stations(self, stations: Mapping[str, str]) -> None:
-        """Takes another set of stations; a running server learns of it without losing a connection."""
-        self._write(stations)
+    def set_stations(self, passwords: Mapping[str, str]) -> None:
+        """As `set_users`, for stations that come by password: id -> password."""
+        self.set_users(BrokerUser(name, name, password) for name, password in passwords.items())
+
+    def set_users(self, users: Iterable[BrokerUser]) -> None:
+        """Takes another set of users. A running server learns of it: whoever is no longer among them loses the
+        connection, everybody else keeps it."""
+        if self._write(users):
+            self.read_again()
+
+    def read_again(self) -> None:
+        """The server's files have changed, such as its certificate."""
         self._stale = True
         self._reload()
 
@@ -157,8 +224,8 @@ class Broker:
         assert self._process is not None
         try:
             async with asyncio.timeout(_START_TIMEOUT_S):
-                for port in (self.ports.client, self.ports.mqtt):
-                    while not await _listens(port):
+                for host, port in (("127.0.0.1", self.ports.client), (_near(self._mqtt_host), self.ports.mqtt)):
+                    while not await _listens(host, port):
                         if self._process.returncode is not None:
                             raise BrokerFailed(f"nats-server did not start: {_last_words(log)}")
                         await asyncio.sleep(0.01)
@@ -184,9 +251,14 @@ def _end_with_parent() -> None:
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-async def _listens(port: int) -> bool:
+def _near(host: str) -> str:
+    """Where this machine reaches what listens at `host`."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+
+
+async def _listens(host: str, port: int) -> bool:
     try:
-        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        _, writer = await asyncio.open_connection(host, port)
     except OSError:
         return False
     writer.close()
@@ -195,12 +267,12 @@ async def _listens(port: int) -> bool:
     return True
 
 
-def _choose(path: Path, wanted: Ports) -> Ports:
+def _choose(path: Path, wanted: Ports, mqtt_host: str) -> Ports:
     kept = _kept(path)
     ports = Ports(wanted.client or _usable(kept.client), wanted.mqtt or _usable(kept.mqtt))
-    for port in (ports.client, ports.mqtt):
-        if not _is_free(port):
-            raise BadSettings(f"port {port} of 127.0.0.1 is busy: end what uses it, or choose another for the broker")
+    for host, port in (("127.0.0.1", ports.client), (mqtt_host, ports.mqtt)):
+        if not _is_free(port, host):
+            raise BadSettings(f"port {port} of {host} is busy: end what uses it, or choose another for the broker")
     write_secret(path, json.dumps({"client": ports.client, "mqtt": ports.mqtt}).encode())
     return ports
 
@@ -222,11 +294,11 @@ def _usable(port: int) -> int:
     return port
 
 
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
+def _is_free(port: int, host: str = "127.0.0.1") -> bool:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1", port))
+            probe.bind((host, port))
         except OSError:
             return False
     return True

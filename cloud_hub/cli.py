@@ -16,6 +16,7 @@ from rich.table import Table
 
 from cloud_hub import audit_cli, issuer_cli
 from cloud_hub.cli_options import DatabaseOption, DataOption, chosen
+from cloud_hub.enrolment import cli as enrolment_cli
 from cloud_hub.settings import DIST, STATIONS, BadSettings, Settings
 from cloud_hub.storage.migrate import NewerSchema
 from cloud_hub.users.models import Role
@@ -25,6 +26,7 @@ users_app = typer.Typer(help="Who may log in.", no_args_is_help=True)
 stations_app = typer.Typer(help="The stations that the hub knows.", no_args_is_help=True)
 app.add_typer(users_app, name="users")
 app.add_typer(stations_app, name="stations")
+enrolment_cli.add_to(stations_app)
 app.add_typer(audit_cli.app, name="audit")
 app.add_typer(issuer_cli.app, name="issuer")
 
@@ -49,6 +51,19 @@ def serve(
     mqtt_port: Annotated[
         int, typer.Option(envvar="YIZHAN_MQTT_PORT", min=0, max=65535, help="0: a free one, kept in --data.")
     ] = 0,
+    mqtt_host: Annotated[
+        str, typer.Option(envvar="YIZHAN_MQTT_HOST", help="Where the broker hears stations, by TLS with certificates.")
+    ] = "127.0.0.1",
+    mqtt_address: Annotated[
+        str, typer.Option(envvar="YIZHAN_MQTT_ADDRESS", help="Where stations find it; the host of the hub's address.")
+    ] = "",
+    tls_own: Annotated[
+        bool, typer.Option("--tls-own", envvar="YIZHAN_TLS_OWN", help="HTTPS with the hub's own authority.")
+    ] = False,
+    tls_certificate: Annotated[
+        Path | None, typer.Option(envvar="YIZHAN_TLS_CERTIFICATE", help="HTTPS with this certificate (PEM).")
+    ] = None,
+    tls_key: Annotated[Path | None, typer.Option(envvar="YIZHAN_TLS_KEY", help="Its key (PEM).")] = None,
     demo: Annotated[bool, typer.Option("--demo", help="Two virtual stations, members, log-ins in DATA/demo.")] = False,
     union_token: Annotated[
         str, typer.Option(envvar="YIZHAN_UNION_TOKEN", help="The union's backend's bearer token; off when empty.")
@@ -71,6 +86,11 @@ def serve(
         public_url=public_url.rstrip("/"),
         broker_port=broker_port,
         mqtt_port=mqtt_port,
+        mqtt_host=mqtt_host,
+        mqtt_address=mqtt_address,
+        tls_own=tls_own,
+        tls_certificate=tls_certificate,
+        tls_key=tls_key,
         demo=demo,
         union_token=SecretStr(union_token) if union_token else None,
         dist=dist.resolve(),

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import fcntl
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from cloud_hub import audit
-from cloud_hub.broker import Broker
+from cloud_hub.broker import Broker, BrokerUser
 from cloud_hub.clock import Clock, SystemClock
 from cloud_hub.codes.roster import RosterService
 from cloud_hub.codes.service import CodeService
 from cloud_hub.commands.service import CommandService
 from cloud_hub.counters import Counters
+from cloud_hub.enrolment.address import tell_address
+from cloud_hub.enrolment.broker_files import broker_tls, write_broker_files
+from cloud_hub.enrolment.service import EnrolmentService
 from cloud_hub.events.queries import EventQueries
 from cloud_hub.faces.service import FaceService
 from cloud_hub.ingest.service import Ingest
@@ -34,6 +37,7 @@ from cloud_hub.users.service import Users
 from cloud_hub.video.pictures import Pictures
 from cloud_hub.video.relay import Relay, View
 from cloud_hub.video.tickets import Tickets
+from station_agent.wire.enrolment import BrokerAddress
 from station_agent.wire.envelope import StationState
 
 
@@ -51,6 +55,7 @@ class Hub:
     nats: NatsLink
     ingest: Ingest
     stations: StationService
+    enrolment: EnrolmentService
     events: EventQueries
     commands: CommandService
     members: MemberService
@@ -75,7 +80,7 @@ def build_hub(settings: Settings, clock: Clock, keys: Keys, database: Database) 
     counters = Counters()
     feed = Feed()
     board = Board()
-    broker = Broker(settings.data, settings.broker_port, settings.mqtt_port)
+    broker = Broker(settings.data, settings.broker_port, settings.mqtt_port, settings.mqtt_host, broker_tls(settings))
     nats = NatsLink(broker)
     rosters = RosterService(database, clock, keys, nats, lambda name: board.online(name, clock.now()))
     commands = CommandService(database, clock, keys.hub, nats, feed)
@@ -95,8 +100,18 @@ def build_hub(settings: Settings, clock: Clock, keys: Keys, database: Database) 
         faces.changed()
 
     async def stations_changed() -> None:
-        broker.set_stations(await stations.broker_users())
+        if settings.demo:
+            broker.set_stations(await stations.broker_users())
         rosters.changed()
+
+    async def identities_changed(users: Mapping[str, str]) -> None:
+        if await stations.learn():
+            rosters.changed()
+        if not settings.demo:
+            broker.set_users(BrokerUser(name, station) for name, station in users.items())
+
+    def broker_address() -> BrokerAddress:
+        return BrokerAddress(host=settings.broker_host, port=settings.broker_port_told(broker.ports.mqtt))
 
     stations = StationService(
         database, clock, settings, board, feed, keys.hub.public_key(), lambda: broker.ports.mqtt, stations_changed
@@ -119,6 +134,7 @@ def build_hub(settings: Settings, clock: Clock, keys: Keys, database: Database) 
         nats=nats,
         ingest=Ingest(database, clock, counters, nats, feed, board, stations, commands, rosters, rules),
         stations=stations,
+        enrolment=EnrolmentService(database, clock, settings, keys, broker_address, identities_changed),
         events=EventQueries(database),
         commands=commands,
         members=MemberService(database, clock, members_changed),
@@ -139,10 +155,25 @@ def build_hub(settings: Settings, clock: Clock, keys: Keys, database: Database) 
 async def open_hub(settings: Settings, clock: Clock | None = None) -> AsyncIterator[Hub]:
     """A hub whose services run. Raises BadSettings. On leaving, intake stops first and the database last."""
     settings.check()
+    _demo_or_not(settings)
     keys = load_keys(settings.data)
     with _only_hub(settings.data):
         async with _opened(settings, clock or SystemClock(), keys) as hub:
             yield hub
+
+
+def _demo_or_not(settings: Settings) -> None:
+    """What a demo made is everybody's to try, so its data is a demo's for good. Raises BadSettings."""
+    demo = settings.data / "demo"
+    if settings.demo and not demo.is_dir() and (settings.data / "keys").is_dir():
+        raise BadSettings(f"{settings.data} is a hub's that is no demo: give the demo another --data")
+    if not settings.demo and demo.is_dir():
+        raise BadSettings(
+            f"{settings.data} was made by --demo: its log-ins, phones and keys are everybody's to try, and serve no "
+            "real station. Give the hub another --data"
+        )
+    if settings.demo:
+        demo.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 @contextmanager
@@ -163,11 +194,17 @@ async def _opened(settings: Settings, clock: Clock, keys: Keys) -> AsyncIterator
         hub = build_hub(settings, clock, keys, database)
         try:
             await hub.stations.load()
-            hub.broker.prepare(await hub.stations.broker_users())
+            write_broker_files(settings, keys, clock.now())
+            tell_address(settings)
+            hub.broker.prepare()
+            if settings.demo:
+                hub.broker.set_stations(await hub.stations.broker_users())
+            await hub.enrolment.look()
             async with hub.supervisor as supervisor:
                 # Stopped in the opposite order: nothing comes in any more, then the rest, the broker last.
                 supervisor.keep("broker", hub.broker.run)
                 supervisor.keep("nats", hub.nats.run)
+                supervisor.keep("enrolment", hub.enrolment.run)
                 supervisor.keep("stations.save", hub.stations.save)
                 supervisor.keep("stations.watch", hub.stations.watch)
                 supervisor.keep("rosters", hub.rosters.run)

@@ -1,6 +1,7 @@
 """The hub's own keys, in DATA/keys, mode 0600: made at the first start, never sent anywhere.
 
-hub.pem      Ed25519, signs commands and documents; stations hold its public half
+hub*.pem     Ed25519, sign commands and documents; stations hold their public halves (signing_keys.py)
+*-ca.pem     the authorities of stations' and of the hub's own certificates (enrolment/authority.py)
 issuer*.pem  Ed25519, certify members' phone keys; their public halves are in every roster (codes/issuers.py)
 secret       32 random bytes, from which keys for tickets are derived
 """
@@ -10,25 +11,34 @@ from __future__ import annotations
 import hmac
 import secrets
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from cloud_hub.codes.issuers import Issuers
-from cloud_hub.secret_files import new_ed25519, read_ed25519, write_secret
+from cloud_hub.enrolment.authority import Authorities, load_authorities
+from cloud_hub.secret_files import write_secret
 from cloud_hub.settings import BadSettings
+from cloud_hub.signing_keys import SigningKeys
 
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    hub: Ed25519PrivateKey
+    signing: SigningKeys
     issuers: Issuers
+    authorities: Authorities
     secret: bytes
 
     @classmethod
     def generated(cls) -> Keys:
         """New ones, kept nowhere."""
-        return cls(Ed25519PrivateKey.generate(), Issuers(None), secrets.token_bytes(32))
+        return cls(SigningKeys(None), Issuers(None), Authorities.generated(datetime.now(UTC)), secrets.token_bytes(32))
+
+    @property
+    def hub(self) -> Ed25519PrivateKey:
+        """The key that signs commands and documents now: ask for it at every signature."""
+        return self.signing.current(datetime.now(UTC))
 
     def derived(self, purpose: str) -> bytes:
         """32 bytes for one purpose, such as the HMAC of video tickets; one purpose's key tells nothing of another's."""
@@ -42,13 +52,9 @@ def load_keys(data: Path) -> Keys:
     folder.mkdir(mode=0o700, exist_ok=True)
     issuers = Issuers(folder)
     issuers.rows()  # makes the first one, and finds a damaged one now and not when a phone comes
-    return Keys(_ed25519(folder / "hub.pem"), issuers, _secret(folder / "secret"))
-
-
-def _ed25519(path: Path) -> Ed25519PrivateKey:
-    if not path.exists():
-        new_ed25519(path)
-    return read_ed25519(path)
+    signing = SigningKeys(folder)
+    signing.trusted()  # as well
+    return Keys(signing, issuers, load_authorities(folder, datetime.now(UTC)), _secret(folder / "secret"))
 
 
 def _secret(path: Path) -> bytes:

@@ -23,6 +23,10 @@ class BadSettings(Exception):
 class Settings:
     """`broker_port` and `mqtt_port` 0: a free one is chosen once and kept in the data directory.
 
+    `mqtt_host`: where the broker listens for stations; `mqtt_address`: host or host:port by which they find it, when
+    that is not the host of `url`. `tls_own`: pages and interface with a certificate of the hub's own authority, which
+    stations and a proxy in front know; `tls_certificate` and `tls_key` (PEM): with another one.
+
     `database`: a postgresql:// address, secret for its password; None: what storage/engines.py finds in `data`.
     """
 
@@ -33,6 +37,11 @@ class Settings:
     public_url: str = ""
     broker_port: int = 0
     mqtt_port: int = 0
+    mqtt_host: str = "127.0.0.1"
+    mqtt_address: str = ""
+    tls_own: bool = False
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
     demo: bool = False
     union_token: SecretStr | None = None
     dist: Path = DIST
@@ -42,7 +51,25 @@ class Settings:
     def url(self) -> str:
         """The address that browsers and stations use, without a slash at its end."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return self.public_url or f"http://{host}:{self.port}"
+        return self.public_url or f"{'https' if self.serves_tls else 'http'}://{host}:{self.port}"
+
+    @property
+    def serves_tls(self) -> bool:
+        return self.tls_own or self.tls_certificate is not None
+
+    @property
+    def broker_host(self) -> str:
+        """Where stations find the broker."""
+        return urlsplit(f"//{self.mqtt_address}").hostname or urlsplit(self.url).hostname or self.host
+
+    def broker_port_told(self, listening: int) -> int:
+        """The port at `broker_host`. Raises ValueError for an address that is none."""
+        return urlsplit(f"//{self.mqtt_address}").port or listening
+
+    @property
+    def server_names(self) -> frozenset[str]:
+        """What certificates of broker and hub are for."""
+        return self.hosts | {self.broker_host, "127.0.0.1", "localhost"}
 
     @property
     def secure(self) -> bool:
@@ -72,6 +99,19 @@ class Settings:
                 f"--demo makes log-ins and phones for everybody to try, so it serves this machine only: "
                 f"leave out --host {self.host}"
             )
+        if not is_loopback(self.host) and not self.serves_tls:
+            raise BadSettings(
+                f"--host {self.host} would be heard beyond this machine without TLS: add --tls-own or "
+                "--tls-certificate and --tls-key, or leave out --host and let a TLS proxy on this machine be in front"
+            )
+        if (self.tls_certificate is None) != (self.tls_key is None) or (self.tls_own and self.tls_certificate):
+            raise BadSettings("give --tls-certificate together with --tls-key, or --tls-own alone")
+        if self.demo and not is_loopback(self.mqtt_host):
+            raise BadSettings(f"--demo's stations come by password: leave out --mqtt-host {self.mqtt_host}")
+        try:
+            self.broker_port_told(1)
+        except ValueError:
+            raise BadSettings(f"--mqtt-address {self.mqtt_address!r} must look like mqtt.example:8883") from None
         if not is_loopback(parts.hostname) and parts.scheme != "https":
             raise BadSettings(
                 f"{self.url} is not on this machine, and passwords must not travel there unencrypted: "

@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from station_agent.faces import cli as faces_cli
+from station_agent.identity import cli as identity_cli
 from station_agent.settings import (
     Checked,
     ProfileRefused,
@@ -34,6 +35,8 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 
 app.add_typer(faces_cli.models, name="models")
 app.add_typer(faces_cli.faces, name="faces")
+
+identity_cli.add_to(app)
 
 EXIT_BAD_PROFILE = 2
 
@@ -72,8 +75,13 @@ def check(
 
 @app.command()
 def run(
-    station: ProfilePath,
     state: Annotated[Path, typer.Option(help="Folder for the database; made when it is not there")],
+    station: Annotated[
+        Path | None, typer.Option("--station", help="Station profile; the identity's by default", metavar="PROFILE")
+    ] = None,
+    identity: Annotated[
+        Path | None, typer.Option(envvar="YIZHAN_IDENTITY", help="Folder that `claim` made: link file and profile")
+    ] = None,
     link: Annotated[Path | None, typer.Option(help="Link file of the hub; without it the station works alone")] = None,
     line: Annotated[list[str] | None, typer.Option(help="NAME=URL: another address for a line")] = None,
     camera: Annotated[list[str] | None, typer.Option(help="NAME=URL: another address for a camera")] = None,
@@ -90,6 +98,7 @@ def run(
     if with_parent is not None:
         _die_with(with_parent)
     _log(verbose)
+    station, link = identity_cli.profile_and_link(identity, station, link)
     loaded, hub, profiles_dir = load(station, link, device_profiles, _pairs(line, "--line"), _pairs(camera, "--camera"))
     captures = {name: Path(file) for name, file in _pairs(capture, "--capture").items()}
     if unknown := [name for name in captures if name not in loaded.lines]:

@@ -6,6 +6,7 @@ corrects them all at once.
 
 from __future__ import annotations
 
+import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -97,11 +98,12 @@ def profiles_dir_of(profile: Path) -> Path:
 def read_profile(path: Path, profiles_dir: Path, lines: Mapping[str, str], cameras: Mapping[str, str]) -> Checked:
     """Read and check everything. `lines` and `cameras` replace urls of the profile by name."""
     try:
-        raw: dict[str, Any] = tomllib.loads(path.read_text("utf-8"))
+        text = path.read_text("utf-8")
+        raw: dict[str, Any] = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
     except OSError as error:
         return Checked(None, [f"(file): cannot be read: {error.strerror}"], [])
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        return Checked(None, [f"(file): no TOML: {error}"], [])
+    except (tomllib.TOMLDecodeError, json.JSONDecodeError, UnicodeDecodeError) as error:
+        return Checked(None, [f"(file): no {'JSON' if path.suffix == '.json' else 'TOML'}: {error}"], [])
     errors = _replace_urls(raw, "lines", lines) + _replace_urls(raw, "cameras", cameras)
     try:
         profile = StationProfile.model_validate(raw)
@@ -139,9 +141,17 @@ def liveness_mode(profile: StationProfile) -> Mode:
 
 
 def read_link(path: Path) -> HubLink:
-    """Raises ProfileRefused."""
+    """Its paths are made absolute. Raises ProfileRefused."""
     try:
-        return HubLink.model_validate_json(path.read_bytes())
+        link = HubLink.model_validate_json(path.read_bytes())
+        folder, broker = path.resolve().parent, link.broker
+        files = {
+            name: folder / file
+            for name in ("ca_file", "certificate_file")
+            if (file := getattr(broker, name)) is not None
+        }
+        ca_file = None if link.ca_file is None else folder / link.ca_file
+        return link.model_copy(update={"broker": broker.model_copy(update=files), "ca_file": ca_file})
     except OSError as error:
         raise ProfileRefused(path, [f"(file): cannot be read: {error.strerror}"]) from error
     except ValidationError as error:

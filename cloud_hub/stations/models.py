@@ -83,10 +83,11 @@ class StationDetail(Station):
 
 
 class StationLink(Api):
-    """The station's secret link file (wire.link.HubLink), shown once: keep it as JSON on the station, mode 0600."""
+    """In the demo: the station's secret link file (wire.link.HubLink), shown once: keep it as JSON on the station,
+    mode 0600."""
 
     station: str
-    link: dict[str, object]
+    link: dict[str, object] | None
 
 
 Value = Annotated[bool | float | str | None, Field(description="null where there was none: never 0")]

@@ -22,7 +22,11 @@ async def list_stations(hub: HubDep, _: Viewer) -> list[Station]:
 
 @router.post("", operation_id="addStation", status_code=201)
 async def add_station(profile: StationProfile, hub: HubDep, user: Admin) -> StationLink:
-    """Takes a station in by its profile and answers its secret link file. 409 when its id is taken."""
+    """Takes a station in by its profile. 409 when its id is taken. Add a claim then, by which its box gets its
+    identity; a demo's station gets a secret link file here instead."""
+    if not hub.settings.demo:
+        await hub.enrolment.add_station(profile, user.user)
+        return StationLink(station=profile.station.id, link=None)
     link = await hub.stations.add(profile, user.user)
     return StationLink(station=link.station, link=hub.stations.revealed(link))
 

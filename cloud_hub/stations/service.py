@@ -65,6 +65,16 @@ class StationService:
             state = None if row.last_state is None else StationState.model_validate(row.last_state, strict=False)
             self._board.put(StationProfile.model_validate(row.profile), state, row.last_seen)
 
+    async def learn(self) -> bool:
+        """Takes in stations that were added beside us, by a command line or another hub. Whether there were any."""
+        rows = await self._database.read(lambda c: c.execute(sa.select(stations.c.id)).scalars().all())
+        new = [name for name in rows if name not in self._board]
+        query = stations.select().where(stations.c.id.in_(new))
+        for row in await self._database.read(lambda c: c.execute(query).all()) if new else ():
+            self._board.put(StationProfile.model_validate(row.profile), None, None)
+            self.changed(row.id)
+        return bool(new)
+
     async def known(self, station: str) -> Entry:
         """Raises Problem 404."""
         entry = self._board.get(station)
@@ -157,8 +167,9 @@ class StationService:
         return shown
 
     async def broker_users(self) -> dict[str, str]:
-        """Station id -> its broker password."""
-        rows = await self._database.read(lambda c: c.execute(sa.select(stations.c.id, stations.c.broker_secret)).all())
+        """Station id -> its broker password, of those that come by one: a demo's."""
+        query = sa.select(stations.c.id, stations.c.broker_secret).where(stations.c.broker_secret != "")
+        rows = await self._database.read(lambda c: c.execute(query).all())
         return {row.id: row.broker_secret for row in rows}
 
     def heard(self, state: StationState) -> None:

@@ -369,6 +369,41 @@ audit = sa.Table(
     sa.Index(None, "at"),
 )
 
+# Codes by which a box becomes a station, once each (enrolment/). The code itself is kept nowhere.
+claims = sa.Table(
+    "claims",
+    metadata,
+    sa.Column("id", sa.String(5), primary_key=True),
+    sa.Column("station", _STATION, sa.ForeignKey("stations.id"), nullable=False),
+    sa.Column("created_at", Moment, nullable=False),
+    sa.Column("created_by", sa.String(80), nullable=False),
+    sa.Column("reason", sa.String(200), nullable=False),
+    sa.Column("expires_at", Moment, nullable=False),
+    sa.Column("withdrawn_at", Moment),
+    sa.Column("used_at", Moment),  # these three: by which key, and what it got
+    sa.Column("key", _HASH),
+    sa.Column("serial", sa.String(40)),
+    sa.Index(None, "station", "created_at"),
+)
+
+# Every certificate that a station ever had. Never deleted by the hub: it says who spoke for the station when.
+station_certificates = sa.Table(
+    "station_certificates",
+    metadata,
+    sa.Column("serial", sa.String(40), primary_key=True),
+    sa.Column("station", _STATION, sa.ForeignKey("stations.id"), nullable=False),
+    sa.Column("key", _HASH, nullable=False),
+    sa.Column("certificate", sa.Text, nullable=False),
+    sa.Column("issued_at", Moment, nullable=False),
+    sa.Column("issued_by", sa.String(80), nullable=False),
+    sa.Column("not_after", Moment, nullable=False),
+    sa.Column("revoked_at", Moment),
+    sa.Column("revoked_by", sa.String(80)),
+    sa.Column("reason", sa.String(200), nullable=False),
+    sa.Index(None, "station", "issued_at"),
+    sa.Index(None, "revoked_at", "not_after"),
+)
+
 rejected = sa.Table(
     "rejected",
     metadata,

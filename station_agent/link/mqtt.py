@@ -22,8 +22,9 @@ import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 from paho.mqtt.reasoncodes import ReasonCode
 
-from firmware_bridge.sessions.paho_loop import LoopedClient, tls_context
+from firmware_bridge.sessions.paho_loop import LoopedClient
 from station_agent.clock import Clock
+from station_agent.link.tls import broker_context
 from station_agent.wire import topics
 from station_agent.wire.link import BrokerLink
 from station_agent.wire.topics import Down, Up
@@ -66,6 +67,8 @@ def check_transport(link: BrokerLink) -> None:
     if link.ca_file is not None:
         if not link.ca_file.is_file():
             raise LinkRefused(f"the broker's ca_file {link.ca_file} is not there; copy it from the hub")
+        if link.certificate_file is not None and not link.certificate_file.is_file():
+            raise LinkRefused(f"the station's certificate {link.certificate_file} is not there; claim the station anew")
         return
     host = link.host
     with suppress(ValueError):
@@ -133,9 +136,12 @@ class MqttLink:
             protocol=paho.MQTTv311,
             reconnect_on_failure=False,
         )
-        client.username_pw_set(self._link.username, self._link.password.get_secret_value())
+        if self._link.username:
+            client.username_pw_set(self._link.username, self._link.password.get_secret_value())
         if self._link.ca_file is not None:
-            client.tls_set_context(tls_context(cafile=str(self._link.ca_file)))
+            # Read anew for each connection: a renewal may have changed the certificate, and the clock may be right now.
+            trusted = self._clock.trusted()
+            client.tls_set_context(broker_context(self._link.ca_file, self._link.certificate_file, trusted))
         client.connect_timeout = CONNECT_TIMEOUT_S
         client.max_inflight_messages_set(IN_FLIGHT_MAX)
         client.max_queued_messages_set(PENDING_MAX)

@@ -89,6 +89,7 @@ class StationState(Wire):
     clock_trusted: bool = False
     roster_version: int = 0
     rules_version: int = 0
+    trust_version: int = Field(default=0, ge=0, description="of the hub's keys (enrolment.py); 0 of older stations")
     people: int | None = Field(default=None, ge=0, description="inside, as the rules' capacity estimates it")
     spooled: int = Field(default=0, ge=0)  # rows not yet acknowledged
     rejected: int = Field(default=0, ge=0)  # bad inputs counted since the start

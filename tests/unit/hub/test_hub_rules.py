@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from cloud_hub.broker import Ports, config_text
+from cloud_hub.broker import BrokerTls, BrokerUser, Ports, config_text
 from cloud_hub.counters import Counters
 from cloud_hub.guard import own_origin, trusted_host
 from cloud_hub.keys import Keys, load_keys
@@ -86,6 +86,11 @@ def test_hosts(host: str, trusted: bool) -> None:
     [
         ({"host": "0.0.0.0", "demo": True, "public_url": "https://hub.example"}, "--demo"),
         ({"host": "192.0.2.1"}, "TLS proxy"),
+        ({"host": "0.0.0.0", "public_url": "https://hub.example"}, "without TLS"),
+        ({"tls_certificate": Path("hub.pem")}, "--tls-key"),
+        ({"tls_own": True, "tls_certificate": Path("hub.pem"), "tls_key": Path("hub.key")}, "--tls-own alone"),
+        ({"demo": True, "mqtt_host": "0.0.0.0"}, "come by password"),
+        ({"mqtt_address": "mqtt.example:no"}, "must look like mqtt.example:8883"),
         ({"public_url": "http://hub.example"}, "TLS proxy"),
         ({"public_url": "https://hub.example/path"}, "without a path"),
         ({"public_url": "hub.example"}, "must look like"),
@@ -98,11 +103,22 @@ def test_dangerous_settings_are_refused_with_a_way_out(given: dict[str, object],
 
 def test_good_settings() -> None:
     Settings(data=Path()).check()
-    proxied = Settings(data=Path(), host="0.0.0.0", public_url="https://hub.example", union_token=SecretStr("x"))
+    proxied = Settings(data=Path(), public_url="https://hub.example", union_token=SecretStr("x"))
     proxied.check()
     assert proxied.secure
-    assert proxied.hosts == {"hub.example"}
+    assert "hub.example" in proxied.hosts
     assert "'x'" not in repr(proxied)
+    public = Settings(data=Path(), host="0.0.0.0", public_url="https://hub.example", tls_own=True)
+    public.check()
+    assert public.hosts == {"hub.example"}
+
+
+def test_stations_are_told_where_the_broker_is() -> None:
+    hub = Settings(data=Path(), public_url="https://hub.example", mqtt_host="0.0.0.0")
+    assert (hub.broker_host, hub.broker_port_told(8883)) == ("hub.example", 8883)
+    elsewhere = Settings(data=Path(), public_url="https://hub.example", mqtt_address="mqtt.example:443")
+    assert (elsewhere.broker_host, elsewhere.broker_port_told(8883)) == ("mqtt.example", 443)
+    assert elsewhere.server_names >= {"hub.example", "mqtt.example", "127.0.0.1"}
 
 
 def test_the_doors_of_virtual_stations_are_shown_in_the_demo_only() -> None:
@@ -112,7 +128,8 @@ def test_the_doors_of_virtual_stations_are_shown_in_the_demo_only() -> None:
 
 
 def test_a_station_gets_its_own_topics_only() -> None:
-    config = json.loads(config_text(Path("/data/broker"), Ports(4222, 1883), "hub-secret", {"demo-01": "secret"}))
+    users = [BrokerUser("demo-01", "demo-01", "secret"), BrokerUser("urn:by-certificate", "demo-02")]
+    config = json.loads(config_text(Path("/data/broker"), Ports(4222, 1883), "hub-secret", users))
     assert config["mqtt"]["listen"] == "127.0.0.1:1883"
     assert config["listen"] == "127.0.0.1:4222"
     assert "http" not in config
@@ -121,6 +138,21 @@ def test_a_station_gets_its_own_topics_only() -> None:
     assert station["allowed_connection_types"] == ["MQTT"]
     subjects = station["permissions"]["publish"]["allow"] + station["permissions"]["subscribe"]["allow"]
     assert all(subject.startswith("yizhan.v1.demo-01.") and "*" not in subject for subject in subjects)
+
+
+def test_with_tls_stations_come_by_certificate_only() -> None:
+    users = [BrokerUser("demo-01", "demo-01", "secret"), BrokerUser("urn:yizhan:station:a:1f", "a")]
+    tls = BrokerTls(Path("/data/broker/server.pem"), Path("/data/broker/station-ca.pem"))
+    config = json.loads(config_text(Path("/data/broker"), Ports(4222, 8883), "hub-secret", users, "0.0.0.0", tls))
+    assert config["mqtt"]["listen"] == "0.0.0.0:8883"
+    assert config["mqtt"]["tls"]["verify_and_map"] is True
+    assert config["mqtt"]["tls"]["ca_file"] == "/data/broker/station-ca.pem"
+    assert config["listen"] == "127.0.0.1:4222"
+    _, station = config["authorization"]["users"]
+    assert station["user"] == "urn:yizhan:station:a:1f"
+    assert "password" not in station
+    with pytest.raises(ValueError, match="needs TLS"):
+        config_text(Path("/data/broker"), Ports(4222, 1883), "hub-secret", [], "0.0.0.0")
 
 
 def test_counters_speak_prometheus() -> None:

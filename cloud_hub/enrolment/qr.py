@@ -1,0 +1,21 @@
+"""A text as a QR code: a picture for pages, blocks for terminals."""
+
+from __future__ import annotations
+
+import io
+
+import segno
+
+
+def qr_svg(text: str) -> str:
+    """SVG without a size of its own, dark on light whatever the page's colours."""
+    out = io.BytesIO()
+    segno.make(text, error="m").save(out, kind="svg", xmldecl=False, omitsize=True, border=4, light="#fff")
+    return out.getvalue().decode()
+
+
+def qr_blocks(text: str) -> str:
+    """For a terminal, two rows of the code in one line."""
+    out = io.StringIO()
+    segno.make(text, error="m").terminal(out, compact=True, border=2)
+    return out.getvalue()

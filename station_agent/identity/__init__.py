@@ -1,0 +1,1 @@
+"""The station's identity: how it is claimed, where it is kept, how it is renewed."""
