@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -10,6 +11,29 @@ from firmware_bridge.config import DeviceConfig, LineConfig
 from firmware_bridge.simulators.base import Action, SimulatorContext, WireSimulation, do
 
 BYTES_PER_PIXEL = 4
+
+
+class SimulatedScreen:
+    """A whole screen for one sign: its options are this size, 32 bits, and a stride of four bytes a pixel."""
+
+    def __init__(self, path: Path, width: int, height: int) -> None:
+        self._path = path
+        self.width, self.height = width, height
+
+    @property
+    def url(self) -> str:
+        return f"fb://{self._path.absolute()}"
+
+    def open(self) -> None:
+        self._path.write_bytes(bytes(self.width * self.height * BYTES_PER_PIXEL))
+
+    def close(self) -> None:
+        self._path.unlink(missing_ok=True)
+
+    def dots(self) -> bytes:
+        """A byte a pixel, row by row: 1 where anything is lit."""
+        pixels = memoryview(self._path.read_bytes()).cast("I")
+        return bytes(pixel != 0 for pixel in pixels)
 
 
 class FramebufferSimulation:

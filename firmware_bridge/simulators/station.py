@@ -1,7 +1,7 @@
 """The devices of one virtual station on paced ptys: a door, a climate sensor, a scanner, a sign.
 
 It lives in a process of its own, so that it survives the death of the agent beside it. With `link_dir` the
-lines have stable names there: `door`, `air`, `scanner`, `sign`.
+lines have stable names there: `door`, `air`, `scanner`, `sign`; a screen for a door code is the file `code_screen`.
 
 ```python
 async with SimulatedStation(link_dir=directory) as station:
@@ -27,6 +27,7 @@ from firmware_bridge.codecs.scanner import Framing
 from firmware_bridge.config import DeviceConfig, LineConfig
 from firmware_bridge.simulators.alpha_sign import SignPage, SimulatedSign
 from firmware_bridge.simulators.door import Door, DoorTiming
+from firmware_bridge.simulators.framebuffer_screen import SimulatedScreen
 from firmware_bridge.simulators.modbus_devices import ClimateSensor, RelayBoard
 from firmware_bridge.simulators.paced_pty import Faults, PacedPty, WireCounters
 from firmware_bridge.simulators.qr_scanner import QrScanner
@@ -59,6 +60,7 @@ class SimulationConfig:
     sign_address: int = 1
     sign_width: int = 128
     sign_height: int = 16
+    code_screen: tuple[int, int] | None = None  # width and height of a screen beside the sign; it needs `link_dir`
     door: DoorTiming = DEFAULT_DOOR
     press_s: float = 0.3
     seed: int = 1
@@ -77,6 +79,7 @@ class StationState:
     fire: bool
     buttons: dict[str, bool]
     sign_pages: tuple[SignPage, ...]
+    code_screen: bytes | None  # a byte a pixel, row by row: 1 is lit
     temperature_c: float | None
     humidity_percent: float | None
     releases: int  # times the lock relay was energised
@@ -111,6 +114,11 @@ class SimulatedStation:
         self.sensor = ClimateSensor(air, config.sensor_unit)
         self.scanner = QrScanner(self._ptys["scanner"], framing=config.framing)
         self.sign = SimulatedSign(self._ptys["sign"], self._changed, address=f"{config.sign_address:02X}")
+        self.screen: SimulatedScreen | None = None
+        if config.code_screen is not None:
+            if link_dir is None:
+                raise ValueError("a screen is a file: give the folder for it, link_dir")
+            self.screen = SimulatedScreen(link_dir / "code_screen", *config.code_screen)
         self.releases = 0
         # Monotonic seconds at which the lock relay was energised.
         self.releases_s: deque[float] = deque(maxlen=RELAY_TIMES_MAX)
@@ -120,6 +128,8 @@ class SimulatedStation:
     async def __aenter__(self) -> Self:
         for pty in self._ptys.values():
             pty.open()
+        if self.screen is not None:
+            self.screen.open()
         self._door_moved()
         return self
 
@@ -134,11 +144,14 @@ class SimulatedStation:
         self.sign.stop()
         for pty in self._ptys.values():
             pty.close()
+        if self.screen is not None:
+            self.screen.close()
 
     @property
     def lines(self) -> dict[str, str]:
-        """Path of each line's pty."""
-        return {name: pty.path for name, pty in self._ptys.items()}
+        """Path of each line's pty, and the screen's url."""
+        lines = {name: pty.path for name, pty in self._ptys.items()}
+        return lines if self.screen is None else {**lines, "code_screen": self.screen.url}
 
     def line_configs(self) -> dict[str, LineConfig]:
         """The lines as a station profile writes them."""
@@ -282,6 +295,7 @@ class SimulatedStation:
             fire=self.config.fire is not None and self.board.inputs[self._button_inputs[self.config.fire]],
             buttons={name: self.board.inputs[index] for name, index in self._button_inputs.items()},
             sign_pages=self.sign.pages,
+            code_screen=self.screen.dots() if self.screen is not None else None,
             temperature_c=self.sensor.temperature_c,
             humidity_percent=self.sensor.humidity_percent,
             releases=self.releases,

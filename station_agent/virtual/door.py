@@ -94,6 +94,7 @@ class VirtualDoor:
                 "pages": pictures,
                 "text": (status.sign_text if status else "") or "".join(texts) or None,
             },
+            "code_screen": _screen(seen, config.code_screen),
             "temperature_c": seen.temperature_c,
             "humidity_pct": seen.humidity_percent,
             "releases": seen.releases,
@@ -180,6 +181,12 @@ class VirtualDoor:
             "relay_frames_s": self._simulation.relay_frames_s,
             "releases_s": list(self._simulation.releases_s),
         }
+
+
+def _screen(seen: StationState, size: tuple[int, int] | None) -> dict[str, Any] | None:
+    if seen.code_screen is None or size is None:
+        return None
+    return {"width": size[0], "height": size[1], "dots": base64.b64encode(seen.code_screen).decode()}
 
 
 def _bolt(seen: StationState) -> str:

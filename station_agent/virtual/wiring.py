@@ -36,6 +36,9 @@ def wiring(profile: StationProfile) -> Wiring:
     sensor = _only(profile, "modbus_sensor")
     lines = {lock.line: "door", scanner.line: "scanner", sign.line: "sign"}
     lines.setdefault(sensor.line, "air")
+    screen = _code_screen(profile)
+    if screen is not None:
+        lines[screen.line] = "code_screen"
     if unknown := set(profile.lines) - set(lines):
         raise NotSimulated(f"lines.{sorted(unknown)[0]}: nothing is simulated on it")
     config = SimulationConfig(
@@ -54,6 +57,7 @@ def wiring(profile: StationProfile) -> Wiring:
         sign_address=_address(sign),
         sign_width=sign.options["width"],
         sign_height=sign.options["height"],
+        code_screen=(screen.options["width"], screen.options["height"]) if screen is not None else None,
     )
     return Wiring(config, lines)
 
@@ -66,6 +70,20 @@ def _wired(profile: StationProfile, field: str) -> str | None:
     if name.device != profile.door.lock or name.inverted:
         raise NotSimulated(f"door.{field}: the simulators have it at the lock, active when closed")
     return name.input
+
+
+def _code_screen(profile: StationProfile) -> DeviceRow | None:
+    """The display of the door code. Raises NotSimulated for another than a whole screen of 32-bit pixels."""
+    if profile.door_code is None:
+        return None
+    name = profile.door_code.sign
+    row = profile.devices[name]
+    whole = {"x": 0, "y": 0, "bits": 32, "stride": 4 * row.options.get("width", 0)}
+    if row.driver != "framebuffer_sign" or {key: row.options.get(key, 0) for key in whole} != whole:
+        raise NotSimulated(
+            f"devices.{name}: the simulated screen is a framebuffer_sign with bits = 32, stride = 4 * width"
+        )
+    return row
 
 
 def _only(profile: StationProfile, driver: str) -> DeviceRow:

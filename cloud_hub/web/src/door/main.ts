@@ -5,8 +5,9 @@
 import { h } from "../plain/dom.ts";
 import { Problem } from "../plain/http.ts";
 import { applyLanguage, chooseLanguage, currentLanguage } from "../plain/language.ts";
-import { climatePanel, codePanel, facePanel, handsPanel, type Say } from "./panels.ts";
+import { climatePanel, codePanel, doorCodePanel, facePanel, handsPanel, type Say } from "./panels.ts";
 import { Scene } from "./scene.ts";
+import { CodeScreen } from "./screen.ts";
 import { type DoorPageState, follow, type Phone, phones } from "./station.ts";
 import { type Words, WORDS } from "./words.ts";
 
@@ -15,6 +16,7 @@ const ALARMING: ReadonlySet<string> = new Set(["forced", "held_open", "jammed", 
 
 const app = document.querySelector<HTMLElement>("#app")!;
 const scene = new Scene();
+const screen = new CodeScreen();
 const facts = h("dl", { class: "facts" });
 const headline = h("p", { class: "headline", role: "status", "data-testid": "door-state" });
 const link = h("p", { class: "link", role: "status" });
@@ -54,6 +56,7 @@ function tellChanges(before: DoorPageState, now: DoorPageState): void {
 function drawState(now: DoorPageState): void {
   const said = words();
   scene.update(now, said);
+  if (now.code_screen !== null) screen.update(now.code_screen, said.doorCode.title);
   const door = now.door_state ?? "";
   headline.textContent = door === "" ? (now.door_open ? said.open : said.closed) : (said.doorStates[door] ?? door);
   headline.dataset["state"] = door || (now.door_open ? "open" : "secured");
@@ -108,6 +111,7 @@ function drawPage(): void {
         "div",
         { class: "right" },
         codePanel(said, say, people),
+        ...(state.code_screen === null ? [] : [doorCodePanel(said, screen.canvas)]),
         facePanel(said, say),
         handsPanel(said, say, () => state!),
         climatePanel(said, say, state.temperature_c),

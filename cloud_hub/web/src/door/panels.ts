@@ -122,6 +122,11 @@ export function codePanel(words: Words, say: Say, people: Phone[]): HTMLElement 
   );
 }
 
+/** The screen beside the door that a member's phone scans. */
+export function doorCodePanel(words: Words, screen: HTMLCanvasElement): HTMLElement {
+  return h("section", { class: "card" }, h("h2", {}, words.doorCode.title), h("p", { class: "hint" }, words.doorCode.hint), screen);
+}
+
 export function facePanel(words: Words, say: Say): HTMLElement {
   const webcam = new Webcam();
   const stage = h("div", { class: "stage" });

@@ -8,6 +8,12 @@ export interface SignState {
   text: string | null;
 }
 
+export interface ScreenState {
+  width: number;
+  height: number;
+  dots: string; // base64, one byte a dot, row by row: 1 is lit
+}
+
 export interface DoorPageState {
   station: { id: string; name: string };
   lock_released: boolean;
@@ -19,6 +25,7 @@ export interface DoorPageState {
   contact_open: boolean;
   door_state?: string | null;
   sign: SignState;
+  code_screen: ScreenState | null;
   temperature_c: number;
   humidity_pct: number;
   releases: number;

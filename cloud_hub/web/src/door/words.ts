@@ -41,6 +41,10 @@ const zh = {
     notFound: "图中没有找到二维码。请让码占满画面、对焦清楚。",
     looking: "把手机上的会员码对准摄像头…",
   },
+  doorCode: {
+    title: "门码",
+    hint: "门口的屏幕每 15 秒换一个码。会员在手机页面上点“用手机扫它开门”，对准它；用过就换。",
+  },
   face: {
     title: "刷脸",
     hint: "选照片：驿站摄像头看到它 6 秒，同时按下门口的刷脸按钮。",
@@ -125,6 +129,10 @@ const en: typeof zh = {
     found: "The picture holds a code; it went to the scanner",
     notFound: "No QR code in the picture. Let it fill the frame, in focus.",
     looking: "Hold the phone's code to the camera…",
+  },
+  doorCode: {
+    title: "Door code",
+    hint: "The screen at the door shows a new code every 15 s. On the member's page: \u201cScan it to open\u201d. Once used, it changes.",
   },
   face: {
     title: "Show a face",

@@ -24,6 +24,7 @@ export interface Stage {
 
 /** Looks for a door code until one is found, or until somebody goes back. */
 export async function scanDoor(stage: Stage): Promise<void> {
+  if (!navigator.onLine) return tell(saidOf(0, ""), stage);
   const scanner = new Scanner();
   let hint: (words: Words) => string = (words) => words.knock.looking;
   let video: HTMLVideoElement | null = scanner.video;
