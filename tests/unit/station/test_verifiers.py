@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import contextlib
-import json
 import ssl
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
@@ -31,8 +29,8 @@ from station_agent.wire.kinds import Reason
 from station_agent.wire.profile import PlatformRow, TotpRow
 from tests.harness.certificates import authority
 from tests.harness.fake_clock import FakeClock
+from tests.harness.union_platform import MEMBER, Platform, serving
 
-MEMBER = "00112233445566aa"
 AN_ID = UUID(int=7)
 AT = datetime(2026, 12, 1, 8, 0, tzinfo=UTC)
 MakeVerifier = Callable[..., PlatformVerifier]
@@ -161,43 +159,6 @@ def test_a_one_time_code_opens_once_and_wrong_digits_make_the_reader_wait(tmp_pa
 # --- the union's platform ---
 
 
-class Platform:
-    """A small HTTPS server that answers as it is told."""
-
-    def __init__(self) -> None:
-        self.asked: list[dict[str, Any]] = []
-        self.status = 200
-        self.answer: bytes = json.dumps({"granted": True, "member": MEMBER}).encode()
-        self.waits = asyncio.Event()
-        self.waits.set()
-        self.tokens: list[str] = []
-        self.serving: set[asyncio.Task[Any]] = set()
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self.serving.add(task)
-        try:
-            head = (await reader.readuntil(b"\r\n\r\n")).decode()
-            headers = dict(line.lower().split(": ", 1) for line in head.splitlines()[1:] if line)
-            self.tokens.append(headers["authorization"])
-            self.asked.append(json.loads(await reader.readexactly(int(headers["content-length"]))))
-            await self.waits.wait()
-            writer.write(
-                f"HTTP/1.1 {self.status} X\r\nLocation: https://127.0.0.1:1/\r\nConnection: close\r\n"
-                f"Content-Length: {len(self.answer)}\r\n\r\n".encode()
-                + self.answer
-            )
-            await writer.drain()
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass
-        finally:
-            writer.close()
-            with contextlib.suppress(ConnectionError, ssl.SSLError):
-                await writer.wait_closed()
-            self.serving.discard(task)
-
-
 class Kept:
     """Secrets in memory."""
 
@@ -225,26 +186,19 @@ async def platform(
     tls_files: tuple[Path, Path, Path],
 ) -> AsyncIterator[tuple[Platform, MakeVerifier]]:
     told = Platform()
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    tls.load_cert_chain(tls_files[1], tls_files[2])
-    server = await asyncio.start_server(told.serve, "127.0.0.1", 0, ssl=tls)
-    port = server.sockets[0].getsockname()[1]
     made: list[PlatformVerifier] = []
+    async with serving(told, tls_files[1], tls_files[2]) as port:
 
-    def verifier(*, trusted: bool = True, secrets: Kept | None = None, **changes: Any) -> PlatformVerifier:
-        changes = {"timeout_s": 5} | changes
-        row = PlatformRow(url=f"https://127.0.0.1:{port}/verify", token="union", prefix="union:", **changes)
-        context = ssl.create_default_context(cafile=str(tls_files[0]) if trusted else None)
-        made.append(PlatformVerifier("union", row, "demo-01", secrets or Kept(union=b"the-token\n"), context))
-        return made[-1]
+        def verifier(*, trusted: bool = True, secrets: Kept | None = None, **changes: Any) -> PlatformVerifier:
+            changes = {"timeout_s": 5} | changes
+            row = PlatformRow(url=f"https://127.0.0.1:{port}/verify", token="union", prefix="union:", **changes)
+            context = ssl.create_default_context(cafile=str(tls_files[0]) if trusted else None)
+            made.append(PlatformVerifier("union", row, "demo-01", secrets or Kept(union=b"the-token\n"), context))
+            return made[-1]
 
-    yield told, verifier
-    for one in made:
-        await one.close()
-    told.waits.set()
-    server.close()
-    await asyncio.gather(*told.serving, return_exceptions=True)
-    await server.wait_closed()
+        yield told, verifier
+        for one in made:
+            await one.close()
 
 
 async def test_the_platform_is_asked_with_the_token_and_its_member_is_proven(platform: Any) -> None:
