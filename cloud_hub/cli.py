@@ -17,6 +17,7 @@ from rich.table import Table
 from cloud_hub import audit_cli, issuer_cli
 from cloud_hub.cli_options import DatabaseOption, DataOption, chosen
 from cloud_hub.enrolment import cli as enrolment_cli
+from cloud_hub.enrolment import signing_cli
 from cloud_hub.settings import DIST, STATIONS, BadSettings, Settings
 from cloud_hub.storage.migrate import NewerSchema
 from cloud_hub.users.models import Role
@@ -29,6 +30,7 @@ app.add_typer(stations_app, name="stations")
 enrolment_cli.add_to(stations_app)
 app.add_typer(audit_cli.app, name="audit")
 app.add_typer(issuer_cli.app, name="issuer")
+app.add_typer(signing_cli.app, name="signing-key")
 
 
 def _fail(message: str) -> typer.Exit:

@@ -18,6 +18,7 @@ from cloud_hub.counters import Counters
 from cloud_hub.enrolment.address import tell_address
 from cloud_hub.enrolment.broker_files import broker_tls, write_broker_files
 from cloud_hub.enrolment.service import EnrolmentService
+from cloud_hub.enrolment.trust import TrustService
 from cloud_hub.events.queries import EventQueries
 from cloud_hub.faces.service import FaceService
 from cloud_hub.ingest.service import Ingest
@@ -56,6 +57,7 @@ class Hub:
     ingest: Ingest
     stations: StationService
     enrolment: EnrolmentService
+    trust: TrustService
     events: EventQueries
     commands: CommandService
     members: MemberService
@@ -114,8 +116,10 @@ def build_hub(settings: Settings, clock: Clock, keys: Keys, database: Database) 
         return BrokerAddress(host=settings.broker_host, port=settings.broker_port_told(broker.ports.mqtt))
 
     stations = StationService(
-        database, clock, settings, board, feed, keys.hub.public_key(), lambda: broker.ports.mqtt, stations_changed
+        database, clock, settings, board, feed, keys.signing.trusted, lambda: broker.ports.mqtt, stations_changed
     )
+    trust = TrustService(keys.signing, clock, nats)
+    stations.on_state = lambda state: trust.reported(state.station, state.trust_version)
 
     async def view_ended(view: View) -> None:
         detail = {"started_at": view.started_at.isoformat(), "bytes": view.bytes, "end": view.end}
@@ -135,6 +139,7 @@ def build_hub(settings: Settings, clock: Clock, keys: Keys, database: Database) 
         ingest=Ingest(database, clock, counters, nats, feed, board, stations, commands, rosters, rules),
         stations=stations,
         enrolment=EnrolmentService(database, clock, settings, keys, broker_address, identities_changed),
+        trust=trust,
         events=EventQueries(database),
         commands=commands,
         members=MemberService(database, clock, members_changed),
@@ -205,6 +210,7 @@ async def _opened(settings: Settings, clock: Clock, keys: Keys) -> AsyncIterator
                 supervisor.keep("broker", hub.broker.run)
                 supervisor.keep("nats", hub.nats.run)
                 supervisor.keep("enrolment", hub.enrolment.run)
+                supervisor.keep("trust", hub.trust.run)
                 supervisor.keep("stations.save", hub.stations.save)
                 supervisor.keep("stations.watch", hub.stations.watch)
                 supervisor.keep("rosters", hub.rosters.run)

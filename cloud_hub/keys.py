@@ -21,6 +21,7 @@ from cloud_hub.enrolment.authority import Authorities, load_authorities
 from cloud_hub.secret_files import write_secret
 from cloud_hub.settings import BadSettings
 from cloud_hub.signing_keys import SigningKeys
+from station_agent.wire.signed import SuccessiveKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +38,8 @@ class Keys:
 
     @property
     def hub(self) -> Ed25519PrivateKey:
-        """The key that signs commands and documents now: ask for it at every signature."""
-        return self.signing.current(datetime.now(UTC))
+        """The key that signs commands and documents, whichever it is when it does."""
+        return SuccessiveKey(lambda: self.signing.current(datetime.now(UTC)))
 
     def derived(self, purpose: str) -> bytes:
         """32 bytes for one purpose, such as the HMAC of video tickets; one purpose's key tells nothing of another's."""

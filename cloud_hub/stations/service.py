@@ -10,7 +10,6 @@ from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pydantic import SecretStr
 
 from cloud_hub import audit
@@ -44,7 +43,7 @@ class StationService:
         settings: Settings,
         board: Board,
         feed: Feed,
-        hub_key: Ed25519PublicKey,
+        hub_keys: Callable[[], tuple[str, ...]],
         mqtt_port: Callable[[], int],
         stations_changed: Callable[[], Awaitable[None]],
     ) -> None:
@@ -53,9 +52,10 @@ class StationService:
         self._settings = settings
         self._board = board
         self._feed = feed
-        self._hub_key = hub_key
+        self._hub_keys = hub_keys
         self._mqtt_port = mqtt_port
         self._stations_changed = stations_changed
+        self.on_state: Callable[[StationState], None] = lambda state: None
         self._dirty: set[str] = set()
         self._wake = asyncio.Event()
 
@@ -156,7 +156,8 @@ class StationService:
             station=station,
             hub_url=self._settings.url,
             broker=BrokerLink(host="127.0.0.1", port=self._mqtt_port(), username=station, password=SecretStr(secret)),
-            hub_keys=(self._hub_key.public_bytes_raw().hex(),),
+            hub_keys=self._hub_keys(),
+            demo=self._settings.demo,
         )
 
     @staticmethod
@@ -176,6 +177,7 @@ class StationService:
         """A heartbeat, or the will that the broker published for a station."""
         if self._board.heard(state, self._clock.now()):
             self.changed(state.station)
+            self.on_state(state)
 
     def changed(self, station: str) -> None:
         self._dirty.add(station)

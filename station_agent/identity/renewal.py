@@ -17,21 +17,23 @@ import base64
 import hashlib
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pydantic import ValidationError
 
 from station_agent.clock import SystemClock
 from station_agent.identity import files
 from station_agent.identity.http import HubHttp, HubRefused, HubSilent
+from station_agent.identity.trust import Trusted, TrustHolder, led, of_link
+from station_agent.wire.documents import DocumentRefused
 from station_agent.wire.enrolment import RENEWAL_PATH, RenewalAnswer, RenewalRequest, Renewed, renewal_text
 from station_agent.wire.link import HubLink
-from station_agent.wire.signed import Forged, key_id, open_signed
+from station_agent.wire.signed import Forged, open_signed
 
 log = logging.getLogger(__name__)
 
@@ -54,47 +56,60 @@ def due_at(certificate: x509.Certificate) -> datetime:
     return begins + (ends - begins) * (DUE_AT + JITTER * spread)
 
 
-def renew(folder: Path, link: HubLink, hub: HubHttp) -> datetime:
-    """Gets and keeps the next certificate: when it ends. Raises HubSilent, HubRefused, BadIdentity and OSError."""
-    held = files.read_certificate(folder / files.STATION)
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """When the new certificate ends, and the links to newer keys of the hub that came with it."""
+
+    until: datetime
+    trust: tuple[str, ...]
+
+
+def renew(folder: Path, link: HubLink, hub: HubHttp, held: Trusted | None = None) -> Renewal:
+    """Gets and keeps the next certificate. `held`: the keys of the hub that are believed now, by default the link's.
+
+    Raises HubSilent, HubRefused, BadIdentity and OSError.
+    """
+    trusted = held or of_link(link)
+    own = files.read_certificate(folder / files.STATION)
     before = files.read_key(folder / files.STATION)
     key = files.pending_key(folder / files.RENEWAL_KEY)
     csr = files.signing_request(key)
     proof = before.sign(renewal_text(csr), ec.ECDSA(hashes.SHA256()))
     request = RenewalRequest(
         station=link.station,
-        serial=f"{held.serial_number:x}",
+        serial=f"{own.serial_number:x}",
         csr=csr,
         proof=base64.b64encode(proof).decode(),
-        trust_version=link.trust_version,
+        trust_version=trusted.version,
     )
-    renewed = _opened(hub.post(RENEWAL_PATH, request, RenewalAnswer), link)
+    answer = hub.post(RENEWAL_PATH, request, RenewalAnswer)
+    renewed = _opened(answer, trusted)
     if renewed.station != link.station or not files.is_of(renewed.certificate, key):
         raise HubRefused("the hub's certificate is for another station or key than ours")
     files.write_whole(folder / files.STATION, files.private_pem(key) + renewed.certificate.encode())
     files.write_whole(folder / files.AUTHORITY, renewed.authority.encode())
     files.remove(folder / files.RENEWAL_KEY)
-    return files.read_certificate(folder / files.STATION).not_valid_after_utc
+    return Renewal(files.read_certificate(folder / files.STATION).not_valid_after_utc, answer.trust)
 
 
-def _opened(answer: RenewalAnswer, link: HubLink) -> Renewed:
+def _opened(answer: RenewalAnswer, trusted: Trusted) -> Renewed:
     """Raises HubRefused for what the hub has not signed."""
-    keys = {}
-    for text in link.hub_keys:
-        public = Ed25519PublicKey.from_public_bytes(bytes.fromhex(text)[-32:])
-        keys[key_id(public)] = public
     try:
+        keys = led(trusted, answer.trust).keys
         return Renewed.model_validate_json(open_signed("document", answer.renewed.encode(), keys))
-    except (Forged, ValidationError) as error:
+    except (Forged, DocumentRefused, ValidationError) as error:
         raise HubRefused(f"the renewal is not signed by the hub that this station knows: {error}") from error
 
 
 class Renewals:
     """`run` is the service. `linked`: whether there is a link to the hub now."""
 
-    def __init__(self, folder: Path, link: HubLink, linked: Callable[[], bool], clock: SystemClock) -> None:
+    def __init__(
+        self, folder: Path, link: HubLink, trust: TrustHolder, linked: Callable[[], bool], clock: SystemClock
+    ) -> None:
         self._folder = folder
         self._link = link
+        self._trust = trust
         self._linked = linked
         self._clock = clock
         self._tried_s = float("-inf")
@@ -116,14 +131,15 @@ class Renewals:
             return False
         self._tried_s = now_s
         try:
-            until = await asyncio.to_thread(self._renew)
+            renewal = await asyncio.to_thread(self._renew)
+            await self._trust.take_links(renewal.trust)
         except (HubSilent, HubRefused) as error:
             log.warning("the certificate is not renewed, %s: %s", "cut off" if cut_off else "due", error)
             return False
-        log.info("the certificate is renewed and lasts until %s", until.isoformat())
+        log.info("the certificate is renewed and lasts until %s", renewal.until.isoformat())
         return True
 
-    def _renew(self) -> datetime:
+    def _renew(self) -> Renewal:
         trusted = self._clock.trusted()
         with HubHttp(self._link.hub_url, ca_file=self._link.ca_file, clock_trusted=trusted) as hub:
-            return renew(self._folder, self._link, hub)
+            return renew(self._folder, self._link, hub, self._trust.held)

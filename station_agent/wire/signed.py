@@ -13,10 +13,11 @@ import binascii
 import gzip
 import hashlib
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from pydantic import Field, ValidationError
 
@@ -33,6 +34,36 @@ class Signed(Wire):
     kid: str = Field(max_length=32)
     body: str
     sig: str = Field(max_length=128)
+
+
+class SuccessiveKey(Ed25519PrivateKey):
+    """A signing key that others follow in time: `held` is the one that signs now. `sign` (below) asks once a text."""
+
+    def __init__(self, held: Callable[[], Ed25519PrivateKey]) -> None:
+        self.held = held
+
+    def public_key(self) -> Ed25519PublicKey:
+        return self.held().public_key()
+
+    def sign(self, data: bytes | bytearray | memoryview) -> bytes:
+        return self.held().sign(data)
+
+    def private_bytes(
+        self,
+        encoding: serialization.Encoding,
+        format: serialization.PrivateFormat,
+        encryption_algorithm: serialization.KeySerializationEncryption,
+    ) -> bytes:
+        return self.held().private_bytes(encoding, format, encryption_algorithm)
+
+    def private_bytes_raw(self) -> bytes:
+        return self.held().private_bytes_raw()
+
+    def __copy__(self) -> SuccessiveKey:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, object]) -> SuccessiveKey:
+        return self
 
 
 PACKED_ABOVE = 256 * 1024
@@ -68,6 +99,7 @@ def key_id(public: Ed25519PublicKey) -> str:
 
 def sign(domain: Domain, body: str, key: Ed25519PrivateKey) -> bytes:
     """UTF-8 JSON of a Signed."""
+    key = key.held() if isinstance(key, SuccessiveKey) else key
     signature = key.sign(_message(domain, body))
     sealed = Signed(kid=key_id(key.public_key()), body=body, sig=base64.b64encode(signature).decode())
     return sealed.model_dump_json().encode()

@@ -221,7 +221,7 @@ def test_a_renewal_is_by_a_new_key_and_the_one_of_before_goes_on(bench: Bench, t
     before = serial(folder)
     bench.clock.pass_by(60 * DAY)
     with bench.http() as hub:
-        until = renew(folder, read_link(folder / files.LINK), hub)
+        until = renew(folder, read_link(folder / files.LINK), hub).until
     assert until == bench.clock.now() + STATION_LIFETIME
     assert {user.rpartition(":")[2] for user in bench.users} == {before, serial(folder)}
     assert not (folder / files.RENEWAL_KEY).exists()
