@@ -207,6 +207,10 @@ def _cross_checked(profile: StationProfile, profiles_dir: Path) -> list[str]:
         errors += _has(profile, "door.readers", reader, Capability.READER)
     if profile.sign is not None:
         errors += _has(profile, "sign.device", profile.sign.device, Capability.SIGN)
+    if profile.door.heater is not None:
+        for field, capability in (("output", Capability.CONTROL), ("temperature", Capability.SENSOR)):
+            device = getattr(profile.door.heater, field).partition(".")[0]
+            errors += _has(profile, f"door.heater.{field}", device, capability)
     errors += _check_button(profile)
     errors += check_inputs(profile)
     errors += check_door_code(profile)

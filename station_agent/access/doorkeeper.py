@@ -6,6 +6,7 @@ The station hands every input and every change of a device's health to it; it te
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from sqlite_utils import Database
@@ -15,6 +16,7 @@ from station_agent.access.door_model import Bolt, ContactSeen, DoorSettings, Egr
 from station_agent.access.doorway import Doorway
 from station_agent.access.inputs import MECHANICAL, DoorInputs, Presses
 from station_agent.access.openable import Ways
+from station_agent.access.proven import Proof
 from station_agent.access.selftest import SelfTest
 from station_agent.alarms.board import AlarmBoard
 from station_agent.clock import Clock
@@ -24,6 +26,11 @@ from station_agent.wire.events import DoorServiceSet
 from station_agent.wire.profile import DoorRow, StationProfile
 
 OUT_OF_SERVICE = "door_out_of_service"
+PROVEN = "door_proven_"
+"""Before a Proof: when it was seen."""
+
+PROVEN_KEPT = timedelta(hours=1)
+"""What was seen is written down again no sooner: a busy door must not wear out the disk."""
 
 
 def door_settings(row: DoorRow) -> DoorSettings:
@@ -50,6 +57,12 @@ def load_out_of_service(db: Database) -> bool:
     return kept_value(db, OUT_OF_SERVICE) == "1"
 
 
+def load_proven(db: Database) -> dict[Proof, datetime]:
+    """Store job: what the lock was seen to do before the restart."""
+    found = {proof: kept_value(db, PROVEN + proof) for proof in Proof}
+    return {proof: datetime.fromisoformat(at) for proof, at in found.items() if at is not None}
+
+
 class Doorkeeper:
     """Synchronous, on the loop; `selftest.run` is the only service."""
 
@@ -66,6 +79,9 @@ class Doorkeeper:
         self._row = profile.door
         self._doorway = doorway
         self._spool = spool
+        self._clock = clock
+        self._proven_kept: dict[Proof, datetime] = {}
+        doorway.on_proof = self._proven
         self._inputs = DoorInputs(profile.door)
         self._presses = Presses()
         self.on_contact: Callable[[], None] = lambda: None
@@ -73,6 +89,7 @@ class Doorkeeper:
         self.selftest = SelfTest(
             doorway,
             ways,
+            wanted=tuple(Proof) if profile.door.bolt_contact is not None else (Proof.RELEASES,),
             at=profile.door.selftest_at,
             zone=ZoneInfo(profile.station.time_zone),
             clock=clock,
@@ -97,6 +114,22 @@ class Doorkeeper:
             self._presses.lost(event.device)
             for given in self._inputs.lost(event.device):
                 self._doorway.feed(given)
+
+    def recall(self, proven: dict[Proof, datetime]) -> None:
+        """What the lock was seen to do before the restart."""
+        self.selftest.proven = dict(proven)
+        self._proven_kept = dict(proven)
+
+    def _proven(self, proof: Proof) -> None:
+        """Not by a clock that cannot be believed: it would last for years, or be over at once."""
+        if not self._clock.trusted():
+            return
+        now = self._clock.now()
+        self.selftest.proven[proof] = now
+        kept = self._proven_kept.get(proof)
+        if kept is None or not timedelta() <= now - kept < PROVEN_KEPT:
+            self._proven_kept[proof] = now
+            self._spool.record(also=lambda db: keep_value(db, PROVEN + proof, now.isoformat()))
 
     def set_service(self, in_service: bool, actor: str, reason: str) -> None:
         """By a manager's order; remembered over a restart."""

@@ -19,6 +19,7 @@ from station_agent.access import ledger
 from station_agent.access.door import Door, DoorSettings, Pass
 from station_agent.access.door_jam import SAID
 from station_agent.access.door_model import DEMAND_HOLD_S, Exit
+from station_agent.access.proven import Proof, proof
 from station_agent.alarms.board import AlarmBoard
 from station_agent.clock import Clock
 from station_agent.telemetry.spool import Spool
@@ -75,6 +76,8 @@ class Doorway:
         """Called when the door should be closed soon, or it is an alarm."""
         self.on_exit: Callable[[Exit], None] = lambda how: None
         """Called when somebody left, as far as the door can know."""
+        self.on_proof: Callable[[Proof], None] = lambda proof: None
+        """Called when the lock was seen to do its work."""
         self._timer: asyncio.TimerHandle | None = None
         self._look = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -116,6 +119,9 @@ class Doorway:
             asyncio.get_running_loop().call_soon(behind_release)
         if later or before.state is not self.door.state or before.contact_open is not self.door.contact_open:
             asyncio.get_running_loop().call_soon(self._follow, before, self.door, later)
+        seen = proof(before, given, effects)
+        if seen is not None:
+            asyncio.get_running_loop().call_soon(self.on_proof, seen)
         self._arm()
 
     async def look(self) -> LockStatus:

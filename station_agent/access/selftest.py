@@ -2,16 +2,18 @@
 
 every CHECK_S          why_not --- for UNUSABLE_AFTER_S, within opening hours --> alarm door_unusable
 once a day, at rest    why_not + a look at the lock --> event door.selftest, alarm door_selftest_failed
+                       what the lock has not been seen to do for long --> a warning in that event (proven.py)
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from station_agent.access.doorway import Doorway
 from station_agent.access.openable import Ways, lock_reasons, why_not
+from station_agent.access.proven import Proof, unproven
 from station_agent.alarms.board import AlarmBoard
 from station_agent.clock import Clock
 from station_agent.telemetry.spool import Spool
@@ -36,14 +38,17 @@ class SelfTest:
         doorway: Doorway,
         ways: Callable[[], Ways],
         *,
+        wanted: Sequence[Proof],
         at: str | None,
         zone: ZoneInfo,
         clock: Clock,
         spool: Spool,
         alarms: AlarmBoard,
     ) -> None:
+        """`wanted`: what this door's contacts can prove."""
         self._doorway = doorway
         self._ways = ways
+        self._wanted = tuple(wanted)
         self._at = time.fromisoformat(at) if at is not None else None
         self._zone = zone
         self._clock = clock
@@ -53,6 +58,10 @@ class SelfTest:
         self._unusable_since: float | None = None
         self.should_be_open: Callable[[datetime], bool] = lambda now: True
         """Opening hours; a station without any is always open."""
+        self.warnings: Callable[[], tuple[str, ...]] = lambda: ()
+        """What else is wrong with the door, for the daily event."""
+        self.proven: dict[Proof, datetime] = {}
+        """What the lock was seen to do, and when."""
         self.on_changed: Callable[[], None] = lambda: None
         self.reasons: tuple[str, ...] | None = None
         """Why no member could come in now, empty when one could; None before the first check."""
@@ -88,8 +97,18 @@ class SelfTest:
         status = await self._doorway.look()
         door = self._doorway.door
         reasons = (*why_not(door, self._ways()), *lock_reasons(door, status.released, status.contact_open))
-        self._due = self._next(self._clock.now())
-        self._spool.record(DoorSelftest(door=self._doorway.name, openable=not reasons, reasons=reasons))
+        now = self._clock.now()
+        self._due = self._next(now)
+        self._spool.record(
+            DoorSelftest(
+                door=self._doorway.name,
+                openable=not reasons,
+                reasons=reasons,
+                warnings=(*unproven(self.proven, self._wanted, now), *self.warnings()),
+                released_at=self.proven.get(Proof.RELEASES),
+                secured_at=self.proven.get(Proof.SECURES),
+            )
+        )
         if reasons:
             self._alarms.raise_alarm(AlarmKind.DOOR_SELFTEST_FAILED, self._doorway.name, "; ".join(reasons))
         else:

@@ -61,11 +61,18 @@ class DoorRetried(Wire):
 
 
 class DoorSelftest(Wire):
-    """The daily look: could a member be let in now? `reasons` say why not."""
+    """The daily look: could a member be let in now? `reasons` say why not; `warnings` what is wrong besides.
+
+    The lock is not moved for it: `released_at` is when it was last seen to release, `secured_at` when its bolt was
+    last seen to come out again; null where that was never seen, or nothing could tell.
+    """
 
     door: Name
     openable: bool
     reasons: tuple[Text, ...] = Field(default=(), max_length=32)
+    warnings: tuple[Text, ...] = Field(default=(), max_length=8)
+    released_at: UtcTime | None = None
+    secured_at: UtcTime | None = None
 
 
 class DoorServiceSet(Wire):

@@ -52,6 +52,27 @@ InputText = Annotated[str, Field(pattern=r"^!?([a-z0-9][a-z0-9_-]{0,47}\.)?[a-z0
 """A binary input: "input" of the lock, or "device.input"; "!" before it: active while the device reads it inactive."""
 
 
+PointText = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,47}\.[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+"""A point of a device: "device.point"."""
+
+
+class HeaterRow(Wire):
+    """The heater of the strike or lock. docs/door.md says when it is on."""
+
+    output: PointText = Field(description="a switch of a device that can be set, such as a relay")
+    temperature: PointText = Field(description="of the air outside, or of the strike itself")
+    on_below_c: float = Field(default=-5.0, ge=-50, le=15)
+    off_above_c: float = Field(default=-2.0, ge=-50, le=20)
+    on_max_min: float = Field(default=60.0, ge=1, le=1440, description="then it rests")
+    rest_min: float = Field(default=10.0, ge=1, le=1440)
+
+    @model_validator(mode="after")
+    def _apart(self) -> Self:
+        if self.off_above_c < self.on_below_c + 0.5:
+            raise ValueError("off_above_c is at least half a degree above on_below_c")
+        return self
+
+
 class DoorRow(Wire):
     """`lock` is a device with the lock capability. docs/door.md says how doors are wired and what each input means."""
 
@@ -80,6 +101,7 @@ class DoorRow(Wire):
     pushed: InputText | None = Field(default=None, description="active while somebody pushes or pulls the door")
     on_battery: InputText | None = None
     battery_low: InputText | None = None
+    heater: HeaterRow | None = None
     selftest_at: str | None = Field(
         default="04:30", pattern=r"^([01]\d|2[0-3]):[0-5]\d$", description="local time of the daily self-test"
     )
@@ -168,7 +190,7 @@ class FacesRow(Wire):
         default=None,
         ge=1,
         le=5000,
-        description="enrolled here, by default as many as the engine can search among; beyond that the code comes first",
+        description="enrolled here; default: as many as the engine can search among. Beyond that the code comes first",
     )
     liveness: Literal["off", "passive", "challenge"] | None = Field(
         default=None, description="by default a challenge with onnx where a sign or voice can tell it; off with dlib"

@@ -8,33 +8,39 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from firmware_bridge.capabilities import Health, HealthChanged, InputChanged, LockStatus
+from station_agent.access import ledger
 from station_agent.access.door_model import (
     ContactSeen,
     DoorSettings,
     Egress,
     EgressSeen,
     FireSeen,
+    Pass,
     Resistance,
     ResistanceSeen,
+    Tick,
 )
-from station_agent.access.doorkeeper import Doorkeeper, door_settings, load_out_of_service
+from station_agent.access.doorkeeper import Doorkeeper, door_settings, load_out_of_service, load_proven
 from station_agent.access.doorway import Doorway
 from station_agent.access.inputs import DoorInputs, Presses
 from station_agent.access.openable import Ways
+from station_agent.access.proven import Proof
 from station_agent.access.selftest import QUIET_S, UNUSABLE_AFTER_S
 from station_agent.alarms.board import AlarmBoard
 from station_agent.settings import NO_EGRESS_WARNING, profiles_dir_of, read_profile
 from station_agent.telemetry.spool import Spool
 from station_agent.telemetry.store import Store
 from station_agent.wire.envelope import Stream
-from station_agent.wire.kinds import DoorState
+from station_agent.wire.kinds import Credential, DoorState
 from station_agent.wire.profile import DoorRow, StationProfile
 from tests.harness.fake_clock import FakeClock
 
+SETTLE_S = 0.3
 DEMO = Path(__file__).resolve().parents[3] / "config" / "stations" / "demo-01.toml"
 
 
@@ -146,6 +152,8 @@ async def test_the_daily_self_test_waits_for_its_hour_and_for_quiet(bench: Bench
         clock.pass_by(QUIET_S)
         (told,) = await bench.bodies("door.selftest")
         assert (told["openable"], told["reasons"]) == (True, [])
+        assert told["released_at"] is None
+        assert len(told["warnings"]) == 2, "nobody has come in yet, so nothing is known of relay and bolt"
         clock.pass_by(3600)
         assert len(await bench.bodies("door.selftest")) == 1, "once a day"
         assert bench.lock.asked == [], "it moves nothing"
@@ -170,6 +178,53 @@ async def test_a_self_test_says_every_reason_and_its_alarm_ends_with_the_next_go
     await bench.keeper.selftest.test()
     (cleared,) = await bench.bodies("alarm.cleared")
     assert cleared["alarm"] == "door_selftest_failed"
+
+
+async def test_the_self_test_tells_when_the_lock_was_last_seen_to_work_also_after_a_restart(
+    bench: Bench, clock: FakeClock, store: Store
+) -> None:
+    await store.submit(ledger.prepare)
+    bench.doorway.admit(Pass(UUID(int=1), Credential.CODE), lambda: None)
+    for name, active in (("bolt", False), ("contact", True), ("contact", False)):
+        bench.input(name, active)
+    await asyncio.sleep(0)
+    released = clock.now()
+    clock.pass_by(SETTLE_S)
+    bench.doorway.feed(Tick())
+    bench.input("bolt", True)
+    secured = clock.now()
+    await asyncio.sleep(0)
+    clock.pass_by(3600)
+    await bench.keeper.selftest.test()
+    (told,) = await bench.bodies("door.selftest")
+    assert told["warnings"] == []
+    assert (datetime.fromisoformat(told["released_at"]), datetime.fromisoformat(told["secured_at"])) == (
+        released,
+        secured,
+    )
+    kept = await store.submit(load_proven)
+    assert kept == {Proof.RELEASES: released, Proof.SECURES: secured}
+
+    clock.pass_by(8 * 24 * 3600)
+    bench.keeper.recall(kept)
+    bench.keeper.selftest.warnings = lambda: ("the strike's heater does not answer",)
+    await bench.keeper.selftest.test()
+    later = (await bench.bodies("door.selftest"))[-1]
+    assert later["openable"], "a warning, and no alarm"
+    assert [warning.split(":")[0] for warning in later["warnings"]] == [
+        "the lock has not been seen to release for 8 days",
+        "the lock has not been seen to bolt the door again for 8 days",
+        "the strike's heater does not answer",
+    ]
+    assert await bench.bodies("alarm.raised") == []
+
+
+async def test_a_clock_that_cannot_be_believed_dates_no_proof(bench: Bench, clock: FakeClock) -> None:
+    clock.trusted = lambda: False  # type: ignore[method-assign]
+    bench.doorway.admit(Pass(UUID(int=1), Credential.CODE), lambda: None)
+    bench.input("bolt", False)
+    await asyncio.sleep(0)
+    assert bench.keeper.selftest.proven == {}
 
 
 async def test_a_door_that_should_be_usable_and_is_not_is_an_alarm_within_opening_hours(bench: Bench) -> None:
@@ -237,6 +292,16 @@ def test_how_people_leave_follows_from_the_profile(row: dict[str, Any], egress: 
         ('fire = "fire"', 'fire = "exit"', "door.fire: door_lock.exit is the input of door.egress already"),
         ('fire = "fire"', 'egress_signal = "fire"', "door.egress_signal: is the switch of a mechanical handle"),
         ('fire = "fire"', 'bolt = "chain"', "door.bolt"),
+        (
+            'fire = "fire"',
+            'heater = { output = "climate.relay_1", temperature = "air.temperature" }',
+            "door.heater.output: 'climate' is a modbus_sensor, which is no control",
+        ),
+        (
+            'fire = "fire"',
+            'heater = { output = "relays.relay_1", temperature = "air.temperature" }',
+            "door.heater.temperature: there is no device 'air'",
+        ),
         ('fire = "fire"', 'selftest_at = "25:00"', "door.selftest_at"),
     ],
 )

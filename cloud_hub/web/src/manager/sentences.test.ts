@@ -18,6 +18,7 @@ const ITEMS = [
   { kind: "door.exited", body: { door: "main", how: "button" } },
   { kind: "door.retried", body: { door: "main", pulse: 1, detail: "the bolt stays out" } },
   { kind: "door.selftest", body: { door: "main", openable: false, reasons: ["the lock does not answer"] } },
+  { kind: "door.selftest", body: { door: "main", openable: true, warnings: ["never seen to release"], released_at: null } },
   { kind: "door.service", body: { door: "main", in_service: false, actor: "admin", reason: "painting" } },
   { kind: "visit.counted", body: { ...ATTEMPT, credential: "code", member: "0d00000000000001" } },
   { kind: "alarm.raised", body: { alarm: "door_forced", subject: "main", detail: "opened without a grant" } },

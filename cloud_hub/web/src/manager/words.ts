@@ -55,9 +55,10 @@ export function sentenceOf(t: TFunction, item: TimelineItem): Sentence {
     case "door.retried":
       return { text: t("event.retried", { pulse: item.body.pulse }), tone: "warn", detail: item.body.detail };
     case "door.selftest": {
-      const { openable, reasons } = item.body;
-      const tone = openable ? "quiet" : "bad";
-      return { text: t(`event.selftest.${openable ? "passed" : "failed"}`), tone, detail: (reasons ?? []).join("; ") };
+      const { openable, reasons = [], warnings = [] } = item.body;
+      const tone = !openable ? "bad" : warnings.length > 0 ? "warn" : "quiet";
+      const said = [...reasons, ...warnings].join("; ");
+      return { text: t(`event.selftest.${openable ? "passed" : "failed"}`), tone, detail: said };
     }
     case "door.service": {
       const { in_service, actor, reason } = item.body;
