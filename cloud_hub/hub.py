@@ -16,7 +16,7 @@ from cloud_hub.codes.service import CodeService
 from cloud_hub.commands.service import CommandService
 from cloud_hub.counters import Counters
 from cloud_hub.enrolment.address import tell_address
-from cloud_hub.enrolment.broker_files import broker_tls, write_broker_files
+from cloud_hub.enrolment.broker_files import ServerCertificates, broker_tls, write_broker_files
 from cloud_hub.enrolment.service import EnrolmentService
 from cloud_hub.enrolment.trust import TrustService
 from cloud_hub.events.queries import EventQueries
@@ -200,7 +200,7 @@ async def _opened(settings: Settings, clock: Clock, keys: Keys) -> AsyncIterator
         try:
             await hub.stations.load()
             write_broker_files(settings, keys, clock.now())
-            tell_address(settings)
+            tell_address(settings, keys)
             hub.broker.prepare()
             if settings.demo:
                 hub.broker.set_stations(await hub.stations.broker_users())
@@ -210,6 +210,7 @@ async def _opened(settings: Settings, clock: Clock, keys: Keys) -> AsyncIterator
                 supervisor.keep("broker", hub.broker.run)
                 supervisor.keep("nats", hub.nats.run)
                 supervisor.keep("enrolment", hub.enrolment.run)
+                supervisor.keep("certificates", ServerCertificates(settings, keys, clock, hub.broker.read_again).run)
                 supervisor.keep("trust", hub.trust.run)
                 supervisor.keep("stations.save", hub.stations.save)
                 supervisor.keep("stations.watch", hub.stations.watch)

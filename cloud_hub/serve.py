@@ -8,10 +8,12 @@ import logging
 import signal
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import uvicorn
 
 from cloud_hub.app import create_app
+from cloud_hub.enrolment.broker_files import own_server_file
 from cloud_hub.hub import Hub, open_hub
 from cloud_hub.settings import BadSettings, Settings
 
@@ -42,9 +44,12 @@ async def serve(settings: Settings) -> None:
 
 
 async def _serve(hub: Hub, listener: socket.socket) -> None:
+    certificate, key = _certificate(hub)
     server = _Server(
         uvicorn.Config(
             create_app(hub),
+            ssl_certfile=certificate,
+            ssl_keyfile=key,
             lifespan="off",
             log_config=None,
             access_log=False,
@@ -73,6 +78,14 @@ async def _serve(hub: Hub, listener: socket.socket) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(number)
         await asyncio.gather(*ending)
+
+
+def _certificate(hub: Hub) -> tuple[Path | None, Path | None]:
+    """Certificate and key of the pages; None where a proxy on this machine has them, or nobody needs them."""
+    if hub.settings.tls_own:
+        own = own_server_file(hub.settings, hub.keys, hub.clock.now())
+        return own, own
+    return hub.settings.tls_certificate, hub.settings.tls_key
 
 
 def listen(settings: Settings) -> socket.socket:

@@ -104,6 +104,11 @@ class Settings:
                 f"--host {self.host} would be heard beyond this machine without TLS: add --tls-own or "
                 "--tls-certificate and --tls-key, or leave out --host and let a TLS proxy on this machine be in front"
             )
+        if self.host in ("0.0.0.0", "::") and not self.public_url:  # noqa: S104
+            raise BadSettings(f"--host {self.host} is no address to be reached at: say which one by --public-url")
+        for file in (self.tls_certificate, self.tls_key):
+            if file is not None and not file.is_file():
+                raise BadSettings(f"{file} is not there: --tls-certificate and --tls-key name two PEM files")
         if (self.tls_certificate is None) != (self.tls_key is None) or (self.tls_own and self.tls_certificate):
             raise BadSettings("give --tls-certificate together with --tls-key, or --tls-own alone")
         if self.demo and not is_loopback(self.mqtt_host):

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
 from cloud_hub.broker import BrokerTls
+from cloud_hub.clock import Clock
 from cloud_hub.enrolment.authority import server_certificate
 from cloud_hub.keys import Keys
 from cloud_hub.secret_files import write_secret
 from cloud_hub.settings import Settings
+
+LOOK_EVERY_S = 6 * 3600.0
 
 
 def broker_tls(settings: Settings) -> BrokerTls | None:
@@ -38,3 +43,23 @@ def own_server_file(settings: Settings, keys: Keys, now: datetime) -> Path:
     path = settings.data / "keys" / "server.pem"
     server_certificate(path, keys.authorities.hub, settings.server_names, now)
     return path
+
+
+class ServerCertificates:
+    """`run()` is the service: a hub that runs for years has certificates that have not ended."""
+
+    def __init__(self, settings: Settings, keys: Keys, clock: Clock, read_again: Callable[[], None]) -> None:
+        self._settings = settings
+        self._keys = keys
+        self._clock = clock
+        self._read_again = read_again
+
+    async def run(self) -> None:
+        while True:
+            self.look()
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    def look(self) -> None:
+        """The broker is told of a new one; --tls-own is served with a new one after the next start."""
+        if write_broker_files(self._settings, self._keys, self._clock.now()):
+            self._read_again()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
+import ssl
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlsplit
 
 
@@ -32,6 +34,15 @@ class HubAddress:
             return host == "localhost" or ipaddress.ip_address(host).is_loopback
         except ValueError:
             return False
+
+    def context(self, ca_file: Path | None) -> ssl.SSLContext | None:
+        """For TLS: what the machine believes, and the hub's own authority. None where there is no TLS."""
+        if not self.base.startswith("https://"):
+            return None
+        context = ssl.create_default_context()
+        if ca_file is not None:
+            context.load_verify_locations(cafile=ca_file)
+        return context
 
     @property
     def websocket(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from station_agent.video.camera import Camera
 from station_agent.video.errors import CameraUnknown, HubUnreachable
@@ -15,8 +16,9 @@ UPLOAD_S_MAX = 10.0  # a picture of 100 kB over a weak 4G link
 class PictureUploader:
     """Takes the newest frame and PUTs it to the hub."""
 
-    def __init__(self, cameras: Mapping[str, Camera], hub_url: str) -> None:
+    def __init__(self, cameras: Mapping[str, Camera], hub_url: str, ca_file: Path | None = None) -> None:
         self._cameras = cameras
+        self._ca_file = ca_file
         self._hub = HubAddress.of(hub_url)
 
     async def execute(self, order: CameraPicture) -> int:
@@ -30,7 +32,10 @@ class PictureUploader:
         headers = {"Authorization": f"Bearer {order.ticket}", "Content-Type": "image/jpeg"}
         try:
             async with httpx.AsyncClient(
-                base_url=self._hub.base, timeout=UPLOAD_S_MAX, trust_env=not self._hub.on_this_machine
+                base_url=self._hub.base,
+                verify=self._hub.context(self._ca_file) or True,
+                timeout=UPLOAD_S_MAX,
+                trust_env=not self._hub.on_this_machine,
             ) as client:
                 answer = await client.put(order.upload_path, content=jpeg, headers=headers)
         except httpx.HTTPError as error:

@@ -13,6 +13,7 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from functools import partial
+from pathlib import Path
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
@@ -37,11 +38,14 @@ PUSHES_MAX = 16  # as many as a profile may have cameras
 class VideoPusher:
     """`execute` opens a push and returns; `run()` is the service that carries the pushes."""
 
-    def __init__(self, cameras: Mapping[str, Camera], hub_url: str, clock: Clock) -> None:
+    def __init__(
+        self, cameras: Mapping[str, Camera], hub_url: str, clock: Clock, ca_file: Path | None = None
+    ) -> None:
         self.media_bytes = 0
         self.frames_left_out = 0
         self._cameras = cameras
         self._hub = HubAddress.of(hub_url)
+        self._ca_file = ca_file
         self._clock = clock
         self._opened: asyncio.Queue[tuple[Camera, ClientConnection]] = asyncio.Queue(PUSHES_MAX)
         self._pushes: dict[str, asyncio.Task[None]] = {}
@@ -92,6 +96,7 @@ class VideoPusher:
                 open_timeout=CONNECT_S_MAX,
                 close_timeout=CLOSE_S_MAX,
                 max_size=TEXT_BYTES_MAX,
+                ssl=self._hub.context(self._ca_file),
                 proxy=None if self._hub.on_this_machine else True,
             )
         except (OSError, InvalidHandshake, TimeoutError) as error:

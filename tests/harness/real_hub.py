@@ -56,6 +56,8 @@ class RealHub(HubProcess):
     def __init__(self, folder: Path, *options: str) -> None:
         super().__init__(folder)
         self._options = options
+        if "--tls-own" in options:
+            self.url = f"https://127.0.0.1:{self.port}"
         self._folder = folder
         self._profile_of = folder / "profiles"
         self._profile_of.mkdir()
@@ -68,6 +70,20 @@ class RealHub(HubProcess):
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log)
         until(self.is_ready, f"the hub is ready; its log:\n{self._log.read_text()}")
+
+    def is_ready(self) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None, self._log.read_text()
+        try:
+            return httpx.get(f"{self.url}/readyz", verify=self.believing()).status_code == 200
+        except (httpx.TransportError, FileNotFoundError):
+            return False
+
+    def believing(self) -> ssl.SSLContext | bool:
+        """As a browser that was given the hub's authority."""
+        if self.url.startswith("http:"):
+            return True
+        return ssl.create_default_context(cafile=str(self.data / "hub-ca.pem"))
 
     def cli(self, *words: str, status: int = 0) -> Any:
         """`yizhan-hub WORDS --json`: what it says."""
@@ -84,7 +100,8 @@ class RealHub(HubProcess):
     @contextmanager
     def client(self, user: str | None = "admin") -> Iterator[httpx.Client]:
         base = f"{self.url}/api/v1/"
-        with httpx.Client(base_url=base, headers={"Origin": self.url}, timeout=10) as client:
+        headers = {"Origin": self.url}
+        with httpx.Client(base_url=base, headers=headers, timeout=10, verify=self.believing()) as client:
             if user is not None:
                 assert client.post("session", json={"user": user, "password": PASSWORD}).status_code == 200
             yield client

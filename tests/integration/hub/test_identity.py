@@ -349,3 +349,18 @@ def test_what_a_demo_made_serves_no_real_station(hub: RealHub, tmp_path: Path) -
     assert (real.returncode, "was made by --demo" in real.stderr) == (1, True), real.stderr
     demo = subprocess.run([*serve, str(hub.data), "--demo"], capture_output=True, text=True, check=False)
     assert (demo.returncode, "is no demo" in demo.stderr) == (1, True), demo.stderr
+
+
+def test_with_its_own_authority_the_hub_is_believed_by_fingerprint_only(tmp_path: Path) -> None:
+    """No trust on first use: without the fingerprint a box speaks to nobody whom its machine does not know."""
+    with RealHub(tmp_path, "--tls-own") as hub:
+        made = hub.added("alpha")
+        with pytest.raises(HubSilent, match="certificate verify failed"):
+            hub.box(made["text"].partition("&ca=")[0], tmp_path / "box")
+        box = hub.box(made["text"], tmp_path / "box")
+        with connected(box) as (_, happened):
+            assert happened.get(timeout=WAIT_S) == ("connect", 0)
+        with HubHttp(hub.url, ca_file=box.link.ca_file) as asked:
+            renew(box.folder, box.link, asked)
+        with pytest.raises(httpx.TransportError):
+            httpx.get(f"http://127.0.0.1:{hub.port}/healthz")
