@@ -12,13 +12,13 @@ QUIET = 4
 
 def side_dots(text: str) -> int:
     """Dots that the QR of `text` needs each way, one dot a module."""
-    return segno.make_qr(text, error="L").symbol_size(border=QUIET)[0]
+    return len(segno.make_qr(text, error="L").matrix) + 2 * QUIET
 
 
 def picture(text: str, size: tuple[int, int]) -> Bitmap:
     """The QR as large as whole dots allow, in the middle of a sign of `size`. Raises ValueError for too few."""
     code = segno.make_qr(text, error="L")  # the level is raised as far as the symbol does not grow
-    side = code.symbol_size(border=QUIET)[0]
+    side = len(code.matrix) + 2 * QUIET
     width, height = size
     scale = min(width, height) // side
     if scale < 1:
