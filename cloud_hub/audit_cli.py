@@ -14,6 +14,7 @@ from rich.table import Table
 from cloud_hub.cli_options import DatabaseOption, DataOption, existing
 
 if TYPE_CHECKING:
+    from cloud_hub.events.beginnings import Beginning
     from cloud_hub.events.verify import SpoolReport
     from cloud_hub.storage.engines import Where
 
@@ -33,17 +34,21 @@ def verify(
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
     """Follows the hash chain of every event again. Exit status 2 when one was changed, left out or cut off."""
-    reports, told = asyncio.run(_verified(existing(data, database), station))
+    reports, told, begun = asyncio.run(_verified(existing(data, database), station))
     sound = all(report.sound for report in reports) and not told
     if as_json:
         spools = [report.as_json() for report in reports]
+        whys = {(one.station, one.spool): one for one in begun}
+        for row in spools:
+            if (why := whys.get((row["station"], row["spool"]))) is not None:
+                row |= {"began_at": why.began_at.isoformat(), "why": why.why, "explained": why.explained}
         typer.echo(json.dumps({"sound": sound, "spools": spools, "breaks": told}, ensure_ascii=False))
     else:
-        _show(reports, told, sound)
+        _show(reports, told, begun, sound)
     raise typer.Exit(0 if sound else BROKEN)
 
 
-def _show(reports: list[SpoolReport], told: list[dict[str, object]], sound: bool) -> None:
+def _show(reports: list[SpoolReport], told: list[dict[str, object]], begun: list[Beginning], sound: bool) -> None:
     console = Console()
     table = Table("station", "spool", "events", "not chained", "result")
     for report in reports:
@@ -57,6 +62,10 @@ def _show(reports: list[SpoolReport], told: list[dict[str, object]], sound: bool
             console.print(f"{report.station}: and {report.faults_in_all - SHOWN} more; --json has them")
     for row in told:
         console.print(f"{row['station']}: when event {row['seq']} came ({row['found_at']}): {row['detail']}")
+    names = [one.station for one in begun]
+    for one in begun:
+        if names.count(one.station) > 1:
+            console.print(f"{one.station}: spool {one.spool[:8]} began {one.began_at:%Y-%m-%d %H:%M} UTC: {one.why}")
     console.print("The log is whole and unchanged." if sound else "The log is NOT as the stations wrote it.")
 
 
@@ -74,12 +83,15 @@ def acknowledge(
     typer.echo(f"The alarm of {station} is cleared; the breaks stay on record.", err=True)
 
 
-async def _verified(where: Where, station: str | None) -> tuple[list[SpoolReport], list[dict[str, Any]]]:
+async def _verified(
+    where: Where, station: str | None
+) -> tuple[list[SpoolReport], list[dict[str, Any]], list[Beginning]]:
+    from cloud_hub.events.beginnings import beginnings
     from cloud_hub.events.verify import breaks, verified
     from cloud_hub.storage.database import Database
 
     async with Database.open(where) as database:
-        return await database.read(lambda c: (list(verified(c, station)), breaks(c, station)))
+        return await database.read(lambda c: (list(verified(c, station)), breaks(c, station), beginnings(c, station)))
 
 
 async def _acknowledged(where: Where, station: str, reason: str) -> bool:

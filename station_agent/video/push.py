@@ -38,9 +38,7 @@ PUSHES_MAX = 16  # as many as a profile may have cameras
 class VideoPusher:
     """`execute` opens a push and returns; `run()` is the service that carries the pushes."""
 
-    def __init__(
-        self, cameras: Mapping[str, Camera], hub_url: str, clock: Clock, ca_file: Path | None = None
-    ) -> None:
+    def __init__(self, cameras: Mapping[str, Camera], hub_url: str, clock: Clock, ca_file: Path | None = None) -> None:
         self.media_bytes = 0
         self.frames_left_out = 0
         self._cameras = cameras
