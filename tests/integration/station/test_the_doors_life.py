@@ -73,3 +73,20 @@ async def test_out_of_service_lets_nobody_in_and_everybody_out_also_after_a_rest
     await station.post("/api/press", button="exit")
     await station.until(door_state="open")
     await hub.event("door.exited", how="button")
+
+
+async def test_a_bolt_that_does_not_come_out_behind_somebody_is_an_alarm_until_it_does(
+    hub: MiniHub, station: VirtualStationProcess
+) -> None:
+    await station.post("/api/press", button="exit")
+    await station.until(door_state="open")
+    await station.post("/api/jam", jammed=True)  # it freezes where it is: drawn
+    await station.post("/api/door", action="close")
+    await hub.event("alarm.raised", alarm="door_unbolted")
+    await station.until(door_state="jammed", contact_open=False, lock_released=False)
+    await station.post("/api/jam", jammed=False)
+    await station.post("/api/press", button="exit")
+    await station.until(door_state="open")
+    await station.post("/api/door", action="close")
+    await hub.event("alarm.cleared", alarm="door_unbolted")
+    await station.until(door_state="secured", bolt="secured")
