@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import getpass
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -34,7 +36,7 @@ def verify(
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
     """Follows the hash chain of every event again. Exit status 2 when one was changed, left out or cut off."""
-    reports, told, begun = asyncio.run(_verified(existing(data, database), station))
+    reports, told, begun = asyncio.run(_verified(existing(data, database), data, station))
     sound = all(report.sound for report in reports) and not told
     if as_json:
         spools = [report.as_json() for report in reports]
@@ -50,10 +52,11 @@ def verify(
 
 def _show(reports: list[SpoolReport], told: list[dict[str, object]], begun: list[Beginning], sound: bool) -> None:
     console = Console()
-    table = Table("station", "spool", "events", "not chained", "result")
+    table = Table("station", "spool", "archived", "events", "not chained", "result")
     for report in reports:
         result = "sound" if report.sound else f"{report.faults_in_all} faults"
-        table.add_row(report.station, report.spool[:8], str(report.events), str(report.unchained), result)
+        counts = (str(count) for count in (report.archived, report.events, report.unchained))
+        table.add_row(report.station, report.spool[:8], *counts, result)
     console.print(table)
     for report in reports:
         for fault in report.faults[:SHOWN]:
@@ -84,14 +87,21 @@ def acknowledge(
 
 
 async def _verified(
-    where: Where, station: str | None
+    where: Where, data: Path, station: str | None
 ) -> tuple[list[SpoolReport], list[dict[str, Any]], list[Beginning]]:
+    from cloud_hub.archive.records import archive_key
     from cloud_hub.events.beginnings import beginnings
     from cloud_hub.events.verify import breaks, verified
+    from cloud_hub.settings import BadSettings
     from cloud_hub.storage.database import Database
 
+    key = None
+    with contextlib.suppress(BadSettings):  # no keys here: what was archived cannot be proven, and counts as missing
+        key = archive_key(data)
     async with Database.open(where) as database:
-        return await database.read(lambda c: (list(verified(c, station)), breaks(c, station), beginnings(c, station)))
+        return await database.read(
+            lambda c: (list(verified(c, station, key)), breaks(c, station), beginnings(c, station))
+        )
 
 
 async def _acknowledged(where: Where, station: str, reason: str) -> bool:

@@ -14,10 +14,21 @@ from pydantic import SecretStr
 from rich.console import Console
 from rich.table import Table
 
-from cloud_hub import audit_cli, issuer_cli
-from cloud_hub.cli_options import DatabaseOption, DataOption, chosen
+from cloud_hub import archive_cli, audit_cli, backup_cli, issuer_cli
+from cloud_hub.cli_options import (
+    ArchiveTelemetryOption,
+    AuditDaysOption,
+    DatabaseOption,
+    DataOption,
+    EventsDaysOption,
+    HoursDaysOption,
+    MinutesDaysOption,
+    TelemetryDaysOption,
+    chosen,
+)
 from cloud_hub.enrolment import cli as enrolment_cli
 from cloud_hub.enrolment import signing_cli
+from cloud_hub.retention.keep import DEFAULT, Keep
 from cloud_hub.settings import DIST, STATIONS, BadSettings, Settings
 from cloud_hub.storage.migrate import NewerSchema
 from cloud_hub.users.models import Role
@@ -31,6 +42,9 @@ enrolment_cli.add_to(stations_app)
 app.add_typer(audit_cli.app, name="audit")
 app.add_typer(issuer_cli.app, name="issuer")
 app.add_typer(signing_cli.app, name="signing-key")
+app.add_typer(archive_cli.app, name="archive")
+app.command()(backup_cli.backup)
+app.command()(backup_cli.restore)
 
 
 def _fail(message: str) -> typer.Exit:
@@ -66,6 +80,12 @@ def serve(
         Path | None, typer.Option(envvar="YIZHAN_TLS_CERTIFICATE", help="HTTPS with this certificate (PEM).")
     ] = None,
     tls_key: Annotated[Path | None, typer.Option(envvar="YIZHAN_TLS_KEY", help="Its key (PEM).")] = None,
+    keep_telemetry_days: TelemetryDaysOption = DEFAULT.telemetry_days,
+    keep_minutes_days: MinutesDaysOption = DEFAULT.minutes_days,
+    keep_hours_days: HoursDaysOption = DEFAULT.hours_days,
+    keep_events_days: EventsDaysOption = DEFAULT.events_days,
+    keep_audit_days: AuditDaysOption = DEFAULT.audit_days,
+    archive_telemetry: ArchiveTelemetryOption = DEFAULT.archive_telemetry,
     demo: Annotated[bool, typer.Option("--demo", help="Two virtual stations, members, log-ins in DATA/demo.")] = False,
     union_token: Annotated[
         str, typer.Option(envvar="YIZHAN_UNION_TOKEN", help="The union's backend's bearer token; off when empty.")
@@ -83,6 +103,14 @@ def serve(
     settings = Settings(
         data=data.resolve(),
         database=SecretStr(database) if database else None,
+        keep=Keep(
+            keep_telemetry_days,
+            keep_minutes_days,
+            keep_hours_days,
+            keep_events_days,
+            keep_audit_days,
+            archive_telemetry,
+        ),
         host=host,
         port=port,
         public_url=public_url.rstrip("/"),

@@ -44,3 +44,49 @@ def existing(data: Path, database: str) -> Where:
     if isinstance(where, Path) and not where.is_file():
         raise fail(f"There is no hub in {data}: name its folder with --data.")
     return where
+
+
+_FOR_EVER = "0: for ever."
+
+TelemetryDaysOption = Annotated[
+    int,
+    typer.Option(
+        "--keep-telemetry-days", envvar="YIZHAN_KEEP_TELEMETRY_DAYS", min=0, help=f"Every reading. {_FOR_EVER}"
+    ),
+]
+MinutesDaysOption = Annotated[
+    int,
+    typer.Option(
+        "--keep-minutes-days", envvar="YIZHAN_KEEP_MINUTES_DAYS", min=0, help=f"Each minute's means. {_FOR_EVER}"
+    ),
+]
+HoursDaysOption = Annotated[
+    int,
+    typer.Option("--keep-hours-days", envvar="YIZHAN_KEEP_HOURS_DAYS", min=0, help=f"Each hour's means. {_FOR_EVER}"),
+]
+EventsDaysOption = Annotated[
+    int,
+    typer.Option(
+        "--keep-events-days",
+        envvar="YIZHAN_KEEP_EVENTS_DAYS",
+        min=0,
+        help=f"Events; then they are in DATA/archive, and still proven. {_FOR_EVER}",
+    ),
+]
+AuditDaysOption = Annotated[
+    int,
+    typer.Option(
+        "--keep-audit-days",
+        envvar="YIZHAN_KEEP_AUDIT_DAYS",
+        min=0,
+        help=f"Who did what; then it is in DATA/archive. {_FOR_EVER}",
+    ),
+]
+ArchiveTelemetryOption = Annotated[
+    bool,
+    typer.Option(
+        "--archive-telemetry",
+        envvar="YIZHAN_ARCHIVE_TELEMETRY",
+        help="Readings go to DATA/archive after their days, instead of away.",
+    ),
+]

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import fcntl
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from cloud_hub import audit
 from cloud_hub.broker import Broker, BrokerUser
@@ -25,8 +23,10 @@ from cloud_hub.ingest.service import Ingest
 from cloud_hub.keys import Keys, load_keys
 from cloud_hub.knocks.service import KnockService
 from cloud_hub.live.feed import Feed
+from cloud_hub.lock import only_hub
 from cloud_hub.members.service import MemberService
 from cloud_hub.nats_link import NatsLink
+from cloud_hub.retention.service import Retention
 from cloud_hub.rules.service import RulesService
 from cloud_hub.settings import BadSettings, Settings
 from cloud_hub.stations.board import Board
@@ -66,6 +66,7 @@ class Hub:
     faces: FaceService
     rosters: RosterService
     rules: RulesService
+    retention: Retention
     users: Users
     relay: Relay
     pictures: Pictures
@@ -148,6 +149,7 @@ def build_hub(settings: Settings, clock: Clock, keys: Keys, database: Database) 
         faces=faces,
         rosters=rosters,
         rules=rules,
+        retention=Retention(database, clock, counters, settings.keep, settings.data),
         users=Users(database, clock),
         relay=Relay(tickets, commands.carry_out, view_ended, clock),
         pictures=Pictures(tickets, commands.carry_out, clock),
@@ -162,7 +164,7 @@ async def open_hub(settings: Settings, clock: Clock | None = None) -> AsyncItera
     settings.check()
     _demo_or_not(settings)
     keys = load_keys(settings.data)
-    with _only_hub(settings.data):
+    with only_hub(settings.data):
         async with _opened(settings, clock or SystemClock(), keys) as hub:
             yield hub
 
@@ -179,17 +181,6 @@ def _demo_or_not(settings: Settings) -> None:
         )
     if settings.demo:
         demo.mkdir(mode=0o700, parents=True, exist_ok=True)
-
-
-@contextmanager
-def _only_hub(data: Path) -> Iterator[None]:
-    """Raises BadSettings while another hub uses the directory. The system ends the lock with the process."""
-    with (data / "lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise BadSettings(f"another hub uses {data}: end it, or give this one another --data") from None
-        yield
 
 
 @asynccontextmanager
@@ -218,6 +209,7 @@ async def _opened(settings: Settings, clock: Clock, keys: Keys) -> AsyncIterator
                 supervisor.keep("rules", hub.rules.run)
                 supervisor.keep("faces", hub.faces.run)
                 supervisor.keep("commands", hub.commands.run)
+                supervisor.keep("retention", hub.retention.run)
                 supervisor.keep("knocks", hub.knocks.run)
                 supervisor.keep("ingest", hub.ingest.run)
                 yield hub

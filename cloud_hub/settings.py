@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
+from cloud_hub.retention.keep import DEFAULT, Keep
+
 DIST = Path(__file__).parent / "web" / "dist"
 STATIONS = Path(__file__).parent.parent / "config" / "stations"
 DEMO_STATIONS = ("demo-01", "demo-02")
@@ -32,6 +34,7 @@ class Settings:
 
     data: Path
     database: SecretStr | None = None
+    keep: Keep = DEFAULT
     host: str = "127.0.0.1"
     port: int = 8000
     public_url: str = ""

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 import sqlalchemy as sa
 
+from cloud_hub.archive.records import BEGINNING, Anchor, anchors
 from cloud_hub.storage.schema import alarms, chain_breaks, events, station_streams
 from station_agent.wire import chain
 from station_agent.wire.envelope import Stream
@@ -54,11 +55,13 @@ class Fault:
 
 @dataclass(slots=True)
 class SpoolReport:
-    """One spool of one station. `unchained` events are of before the station chained them."""
+    """One spool of one station. `archived`: the events up to that one are in the archive, and the chain goes on from
+    there. `unchained` events are of before the station chained them."""
 
     station: str
     spool: str
     events: int = 0
+    archived: int = 0
     unchained: int = 0
     faults: list[Fault] = field(default_factory=list)
     faults_in_all: int = 0
@@ -77,6 +80,7 @@ class SpoolReport:
             "station": self.station,
             "spool": self.spool,
             "events": self.events,
+            "archived": self.archived,
             "unchained": self.unchained,
             "sound": self.sound,
             "faults": [{"seq": fault.seq, "what": fault.what} for fault in self.faults],
@@ -84,10 +88,15 @@ class SpoolReport:
         }
 
 
-def verify(report: SpoolReport, rows: Iterable[EventRow], mark: int, head: str | None) -> SpoolReport:
-    """`rows` of the spool, ascending; `mark` and `head`: up to where the hub took events in, and the chain there."""
-    before: str | None = None
-    last = 0
+def verify(
+    report: SpoolReport, rows: Iterable[EventRow], mark: int, head: str | None, after: Anchor = BEGINNING
+) -> SpoolReport:
+    """`rows` of the spool, ascending; `mark` and `head`: up to where the hub took events in, and the chain there.
+
+    `after`: the events that are in the archive and not among the rows.
+    """
+    before, last = after.chain, after.seq
+    report.archived = after.seq
     for row in rows:
         report.events += 1
         if row.seq != last + 1:
@@ -120,8 +129,12 @@ def verify(report: SpoolReport, rows: Iterable[EventRow], mark: int, head: str |
     return report
 
 
-def verified(connection: sa.Connection, station: str | None) -> Iterator[SpoolReport]:
-    """Every spool of events, or those of one station, by station and spool."""
+def verified(connection: sa.Connection, station: str | None, key: bytes | None = None) -> Iterator[SpoolReport]:
+    """Every spool of events, or those of one station, by station and spool.
+
+    `key`: archive/records.py's, which proves what was archived; without it archived events count as missing.
+    """
+    archived = anchors(connection, key)
     streams = station_streams.select().where(station_streams.c.stream == Stream.EVENTS)
     if station is not None:
         streams = streams.where(station_streams.c.station == station)
@@ -133,7 +146,8 @@ def verified(connection: sa.Connection, station: str | None) -> Iterator[SpoolRe
             .execution_options(yield_per=ROWS_AT_ONCE)
         )
         rows: Iterable[Any] = connection.execute(query)
-        yield verify(SpoolReport(stream.station, stream.spool), rows, stream.mark, stream.chain)
+        after = archived.get((stream.station, stream.spool), BEGINNING)
+        yield verify(SpoolReport(stream.station, stream.spool), rows, stream.mark, stream.chain, after)
 
 
 def breaks(connection: sa.Connection, station: str | None) -> list[dict[str, Any]]:

@@ -5,6 +5,8 @@
                   it does not      a break, on record for good; the head moves to what the row says, so that one
                                    break is one, and what follows can still be followed
 
+A gap is such a break: a station had delivered more to a hub that was then restored from a backup.
+
 Rows are stored either way: an event that was tampered with is evidence, and nothing is lost. The chain of a station
 that learned to chain later begins with its first chained row.
 """
@@ -13,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from cloud_hub.ingest.apply import Source
 from station_agent.wire import chain
@@ -21,9 +24,12 @@ from station_agent.wire.envelope import Row, Stream
 
 @dataclass(frozen=True, slots=True)
 class Break:
+    """`gap`: events before this one never came; the station had been told that they were safe."""
+
     source: Source
     seq: int
     detail: str
+    gap: bool = False
 
 
 @dataclass(slots=True)
@@ -34,12 +40,19 @@ class Followed:
     breaks: list[Break] = field(default_factory=list)
 
 
-def follow(heads: Mapping[Source, str | None], rows: Iterable[tuple[Source, Row]]) -> Followed:
+def follow(
+    heads: Mapping[Source, str | None],
+    rows: Iterable[tuple[Source, Row]],
+    marks: Mapping[Source, int] = MappingProxyType({}),
+) -> Followed:
     """`heads`: the chain at the mark of each known source; None, or no entry, before its first chained event."""
     result = Followed()
+    last: dict[Source, int] = {}
     for source, row in rows:
         if source.stream is not Stream.EVENTS:
             continue
+        missing = (last.get(source, marks.get(source, 0)) + 1, row.seq - 1)
+        last[source] = row.seq
         head = result.heads.get(source, heads.get(source))
         if row.chain is None:
             if head is not None:
@@ -47,6 +60,13 @@ def follow(heads: Mapping[Source, str | None], rows: Iterable[tuple[Source, Row]
             continue
         before = head or chain.beginning(source.spool)
         if chain.link(before, row.seq, row.at, row.boot, row.mono_ms, row.kind, row.body) != row.chain:
-            result.breaks.append(Break(source, row.seq, "the event does not follow from the one before it"))
+            result.breaks.append(_break(source, row.seq, *missing))
         result.heads[source] = row.chain
     return result
+
+
+def _break(source: Source, seq: int, first: int, last: int) -> Break:
+    if first > last:
+        return Break(source, seq, "the event does not follow from the one before it")
+    what = f"event {first}" if first == last else f"events {first} to {last}"
+    return Break(source, seq, f"{what} before it never came", gap=True)

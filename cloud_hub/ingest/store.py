@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, assert_never
 
@@ -30,6 +30,7 @@ from cloud_hub.storage.schema import (
     faces,
     latest_readings,
     rejected,
+    restores,
     station_streams,
     stations,
     telemetry,
@@ -65,8 +66,9 @@ def store(
     names = {batch.station for batch in batches}
     _lock(connection, names)
     streams = _streams(connection, names)
-    absorbed = absorb({source: row.mark for source, row in streams.items()}, batches)
-    followed = follow({source: row.chain for source, row in streams.items()}, absorbed.rows)
+    marks = {source: row.mark for source, row in streams.items()}
+    absorbed = absorb(marks, batches)
+    followed = follow({source: row.chain for source, row in streams.items()}, absorbed.rows, marks)
     what = plan(absorbed.rows, now, boots)
     result = Stored(absorbed, what)
     insert_new(connection, events, what.events)
@@ -117,6 +119,8 @@ def _streams(connection: sa.Connection, names: set[str]) -> dict[Source, sa.Row[
 
 def _break(connection: sa.Connection, breaks: Sequence[Break], now: datetime) -> None:
     """On record for good, and an alarm that a person has to look at: no event clears it."""
+    if any(one.gap for one in breaks):
+        breaks = _explained(connection, breaks)
     insert_new(
         connection,
         chain_breaks,
@@ -135,6 +139,15 @@ def _break(connection: sa.Connection, breaks: Sequence[Break], now: datetime) ->
         row = {"station": one.source.station, "alarm": AlarmKind.LOG_BROKEN, "subject": LOG}
         detail = f"event {one.seq} of spool {one.source.spool}: {one.detail}"
         upsert(connection, alarms, [{**row, "detail": detail, "raised_at": now, "cleared_at": None}])
+
+
+def _explained(connection: sa.Connection, breaks: Sequence[Break]) -> list[Break]:
+    """Gaps, with the word that this hub was brought back from a backup, if it was."""
+    found = connection.execute(restores.select().order_by(restores.c.at.desc()).limit(1)).first()
+    if found is None:
+        return list(breaks)
+    why = f"; on {found.at:%Y-%m-%d %H:%M} UTC the hub was brought back from a backup of {found.made_at:%Y-%m-%d %H:%M}"
+    return [replace(one, detail=one.detail + why) if one.gap else one for one in breaks]
 
 
 def _tell(connection: sa.Connection, told: Told) -> Command | None:

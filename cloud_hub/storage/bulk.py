@@ -23,6 +23,12 @@ def insert_new(connection: sa.Connection, table: sa.Table, rows: Sequence[Mappin
         _execute(connection, statement, rows)
 
 
+def insert_all(connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """A row whose primary key is taken is an error. All rows name the same columns."""
+    if rows:
+        _execute(connection, _insert(connection.dialect.name, table, tuple(rows[0])), rows)
+
+
 def upsert(connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
     """A row whose primary key is taken replaces the columns that `rows[0]` names.
 

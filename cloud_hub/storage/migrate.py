@@ -17,12 +17,15 @@ class NewerSchema(Exception):
     """A newer hub has used this database."""
 
 
-def migrate(connection: sa.Connection) -> None:
-    """Raises NewerSchema. What fails in the middle leaves nothing behind: both databases take tables back as well."""
+def migrate(connection: sa.Connection, upto: str = "") -> None:
+    """To the newest schema, or to the older one `upto`. Raises NewerSchema.
+
+    What fails in the middle leaves the old schema, if the caller rolls back: both databases take tables back as well.
+    """
     if connection.dialect.name == "postgresql":  # two hubs that start together: the second one finds it done
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
     revision = revision_of(connection)
-    if revision == newest():
+    if revision == (upto or newest()):
         return
     if revision is not None and revision > newest():
         raise NewerSchema(f"the database has the schema {revision}, this hub knows {newest()}: update the hub")
@@ -33,7 +36,7 @@ def migrate(connection: sa.Connection) -> None:
     config.set_main_option("script_location", str(_SCRIPTS))
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, upto or "head")
 
 
 def newest() -> str:

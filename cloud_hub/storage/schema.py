@@ -404,6 +404,41 @@ station_certificates = sa.Table(
     sa.Index(None, "revoked_at", "not_after"),
 )
 
+# When the hub was brought back from a backup: what came between `made_at` and `at` may be missing here.
+restores = sa.Table(
+    "restores",
+    metadata,
+    sa.Column("at", Moment, primary_key=True),
+    sa.Column("made_at", Moment, nullable=False),  # the backup
+    sa.Column("actor", sa.String(80), nullable=False),
+)
+
+# Files of rows that left the database (archive/). Never deleted by the hub.
+archives = sa.Table(
+    "archives",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("table", sa.String(16), nullable=False),
+    sa.Column("file", sa.String(200), nullable=False),  # below DATA/archive
+    sa.Column("rows", sa.BigInteger, nullable=False),
+    sa.Column("sha256", _HASH, nullable=False),
+    sa.Column("written_at", Moment, nullable=False),
+    sa.Column("deleted_at", Moment),  # none: some of the rows may still be in the database as well
+    sa.Column("proof", _HASH, nullable=False),
+)
+
+# From where the hash chain of a spool goes on in the table of events; what is before it is in the archive.
+chain_anchors = sa.Table(
+    "chain_anchors",
+    metadata,
+    sa.Column("station", _STATION, primary_key=True),
+    sa.Column("spool", _SPOOL, primary_key=True),
+    sa.Column("seq", sa.BigInteger, nullable=False),
+    sa.Column("chain", _HASH),
+    sa.Column("archive", sa.Integer, nullable=False),
+    sa.Column("proof", _HASH, nullable=False),
+)
+
 rejected = sa.Table(
     "rejected",
     metadata,

@@ -59,7 +59,7 @@ class HubProcess:
         self.data = folder / "data"
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self._env = env or {}
+        self.env = dict(env or {})
         self._log = folder / "hub.log"
         self._profiles = folder / "stations"
         self._profiles.mkdir()
@@ -73,7 +73,7 @@ class HubProcess:
         command = [Path(sys.executable).with_name("yizhan-hub"), "serve", "--demo", "--port", str(self.port)]
         command += ["--data", self.data, "--stations", self._profiles]
         with self._log.open("ab") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log, env=os.environ | self._env)
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, env=os.environ | self.env)
         until(self.is_ready, f"the hub is ready; its log:\n{self._log.read_text()}")
 
     def is_ready(self) -> bool:

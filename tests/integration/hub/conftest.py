@@ -14,8 +14,6 @@ from tests.harness.hub_process import HubProcess
 from tests.harness.postgres import PostgresServer, postgres_server
 from tests.integration.hub.mqtt_station import MqttStation
 
-DATABASES = ["sqlite", "postgresql"]
-
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
@@ -23,29 +21,34 @@ def postgres() -> Iterator[PostgresServer]:
         yield server
 
 
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def server(request: pytest.FixtureRequest) -> PostgresServer | None:
+    """None: on SQLite."""
+    return None if request.param == "sqlite" else request.getfixturevalue("postgres")
+
+
 @contextmanager
-def hub_on(request: pytest.FixtureRequest, folder: Path, env: dict[str, str]) -> Iterator[HubProcess]:
-    """A hub on the database of the fixture's parameter. PostgreSQL is started by the first test that wants it."""
-    if request.param == "sqlite":
+def hub_on(server: PostgresServer | None, folder: Path, env: dict[str, str]) -> Iterator[HubProcess]:
+    """A hub with tables of its own."""
+    if server is None:
         with HubProcess(folder, env) as hub:
             yield hub
         return
-    server: PostgresServer = request.getfixturevalue("postgres")
     url = server.url_with_tables()
     with HubProcess(folder, {**env, "YIZHAN_DATABASE": url}) as hub:
         yield hub
     server.drop(url)
 
 
-@pytest.fixture(scope="module", params=DATABASES)
-def hub(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubProcess]:
-    with hub_on(request, tmp_path_factory.mktemp("hub"), {"YIZHAN_UNION_TOKEN": "a-token-of-the-union"}) as hub:
+@pytest.fixture(scope="module")
+def hub(server: PostgresServer | None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubProcess]:
+    with hub_on(server, tmp_path_factory.mktemp("hub"), {"YIZHAN_UNION_TOKEN": "a-token-of-the-union"}) as hub:
         yield hub
 
 
-@pytest.fixture(params=DATABASES)
-def own_hub(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[HubProcess]:
-    with hub_on(request, tmp_path, {}) as hub:
+@pytest.fixture
+def own_hub(server: PostgresServer | None, tmp_path: Path) -> Iterator[HubProcess]:
+    with hub_on(server, tmp_path, {}) as hub:
         yield hub
 
 

@@ -10,7 +10,7 @@ from uuid import uuid4
 import paho.mqtt.client as mqtt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from station_agent.wire import topics
+from station_agent.wire import chain, topics
 from station_agent.wire.commands import Command
 from station_agent.wire.documents import Erasures, Roster
 from station_agent.wire.documents import kind_of as kind_of_document
@@ -41,6 +41,7 @@ class MqttStation:
         self.knocks: queue.Queue[Knocked] = queue.Queue()
         self.erasures: queue.Queue[Erasures] = queue.Queue()
         self.forged: list[bytes] = []
+        self.eacks: list[Eack] = []
         self.rows: dict[Stream, list[Row]] = {stream: [] for stream in Stream}
         self.marks: dict[Stream, int] = dict.fromkeys(Stream, 0)
         self._changed = threading.Condition()
@@ -79,6 +80,7 @@ class MqttStation:
             eack = Eack.model_validate_json(message.payload)
             if eack.spool == self.spool:
                 with self._changed:
+                    self.eacks.append(eack)
                     self.marks[eack.stream] = max(self.marks[eack.stream], eack.upto)
                     self._changed.notify_all()
         elif leaf == topics.Down.COMMAND:
@@ -116,14 +118,12 @@ class MqttStation:
         self, kind: str, body: dict[str, Any], stream: Stream = Stream.EVENTS, at: datetime | None = None
     ) -> Row:
         rows = self.rows[stream]
-        row = Row(
-            seq=rows[-1].seq + 1 if rows else 1,
-            at=at or datetime.now(UTC),
-            boot=self.boot,
-            mono_ms=self._mono_ms(),
-            kind=kind,
-            body=body,
-        )
+        seq, at, mono_ms = rows[-1].seq + 1 if rows else 1, at or datetime.now(UTC), self._mono_ms()
+        link = None
+        if stream is Stream.EVENTS:
+            before = rows[-1].chain if rows else None
+            link = chain.link(before or chain.beginning(self.spool), seq, at, self.boot, mono_ms, kind, body)
+        row = Row(seq=seq, at=at, boot=self.boot, mono_ms=mono_ms, kind=kind, body=body, chain=link)
         rows.append(row)
         return row
 

@@ -101,7 +101,8 @@ def test_readings_are_shown_latest_and_as_a_series(station: MqttStation, admin: 
         at = now - timedelta(minutes=3 - minute)
         quality = "good" if value is not None else "missing"
         shared = {"device": "climate", "unit": "°C", "quality": quality, "at": at}
-        station.add(Readings(readings=(PointReading(point="temperature", value=value, **shared),)), Stream.TELEMETRY, at)
+        reading = PointReading(point="temperature", value=value, **shared)
+        station.add(Readings(readings=(reading,)), Stream.TELEMETRY, at)
     with live(admin) as events:
         station.deliver(Stream.TELEMETRY)
         told = first(events, "reading")
