@@ -43,8 +43,8 @@ from station_agent.wire.rules import Role, Rules
 from tests.harness.fake_clock import FakeClock
 from tests.harness.scripted_faces import ScriptedWorker, Shown, sight_at
 
-ANN, BEA = "0a" * 8, "0b" * 8
-PHONES = {ANN: Ed25519PrivateKey.from_private_bytes(b"a" * 32), BEA: Ed25519PrivateKey.from_private_bytes(b"b" * 32)}
+ANN, BEA, CARL = "0a" * 8, "0b" * 8, "0c" * 8
+PHONES = {id: Ed25519PrivateKey.from_private_bytes(bytes.fromhex(id) * 4) for id in (ANN, BEA, CARL)}
 STRANGER: list[Sight | Exception] = [sight_at(7, 7)] * 8
 TRIES = 3
 CONSENT_S = 3600
@@ -154,7 +154,7 @@ def person(x: float, count: int = 3) -> list[Sight]:
 
 @pytest.fixture
 async def bench(store: Store, spool: Spool, clock: FakeClock, tmp_path: Path) -> AsyncIterator[Bench]:
-    """Ann is enrolled at 0, Bea is a member whose face is not."""
+    """Ann is enrolled at 0 and Carl at 5; Bea is a member whose face is not."""
     await store.submit(ledger.prepare)
     await store.submit(memory_store.prepare)
     lock, told, camera = Lock(), list[Reason](), Camera()
@@ -171,7 +171,9 @@ async def bench(store: Store, spool: Spool, clock: FakeClock, tmp_path: Path) ->
     templates = TemplateStore(tmp_path / "data" / "faces.sqlite", tmp_path / "keys" / "faces.key")
     now = clock.now()
     consent = Consent(given_at=now, purpose="open the door", expires_at=now + timedelta(seconds=CONSENT_S))
-    templates.add(ANN, "points", [sight.nearest.embedding for sight in person(0.0) if sight.nearest], consent, now)
+    for member, at in ((ANN, 0.0), (CARL, 5.0)):
+        points = [sight.nearest.embedding for sight in person(at) if sight.nearest]
+        templates.add(member, "points", points, consent, now)
     worker = ScriptedWorker()
     service = FaceService(templates, clock, worker=worker)  # type: ignore[arg-type]
     running = asyncio.create_task(service.run())
@@ -202,6 +204,17 @@ async def test_another_face_after_the_code_opens_nothing_and_counts_against_the_
     bench.scan(bench.code())
     assert (await bench.told_of(2 * TRIES + 1))[-1]["reason"] == "credential_locked_out"
     assert bench.lock.releases == 0
+
+
+async def test_an_enrolled_member_with_somebody_elses_code_is_refused_and_is_let_in_with_their_own(
+    bench: Bench,
+) -> None:
+    """Ann has Carl's phone: a search would know her, and the code is not hers."""
+    for member, outcome in ((CARL, "denied"), (ANN, "granted")):
+        found = await bench.after_a_code(*person(0.0), *[sight_at(0, 0)] * 5, member=member)
+        assert (found["outcome"], found["member"]) == (outcome, member)
+    assert [reason for reason in bench.told if reason is not Reason.FACE_NEEDED] == [Reason.FACE_OTHER, Reason.MEMBER]
+    assert bench.lock.releases == 1
 
 
 @pytest.mark.parametrize(
