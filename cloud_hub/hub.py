@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -111,7 +112,8 @@ def build_hub(settings: Settings, clock: Clock, keys: Keys, database: Database) 
         if await stations.learn():
             rosters.changed()
         if not settings.demo:
-            broker.set_users(BrokerUser(name, station) for name, station in users.items())
+            rows = [BrokerUser(name, station) for name, station in users.items()]
+            await asyncio.to_thread(broker.set_users, rows)  # 17 ms a thousand
 
     def broker_address() -> BrokerAddress:
         return BrokerAddress(host=settings.broker_host, port=settings.broker_port_told(broker.ports.mqtt))
