@@ -13,7 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.harness.peers import ENVIRONMENTS, LOCKS, peer_python
+from tests.harness.peers import ENVIRONMENTS, LOCKS, one_at_a_time, peer_python
 
 NODE = "yizhan-door"
 KEY = "eWl6aGFuIGRvb3Igbm9kZSBvZiB0aGUgdGVzdHMhIS4="
@@ -38,8 +38,14 @@ def build() -> Path:
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in SOURCES) + sys.version.encode()).hexdigest()[:16]
     builds = ENVIRONMENTS / "esphome-node"
     program = builds / digest / "node"
-    if program.exists():
-        return program
+    with one_at_a_time("esphome-node"):
+        if not program.exists():
+            _make(builds, program)
+    return program
+
+
+def _make(builds: Path, program: Path) -> None:
+    digest = program.parent.name
     work = builds / f"{digest}.new"
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
@@ -74,4 +80,3 @@ def build() -> Path:
     shutil.rmtree(work)
     for old in sorted(builds.iterdir(), key=lambda path: path.stat().st_mtime)[:-KEPT_MAX]:
         shutil.rmtree(old)
-    return program

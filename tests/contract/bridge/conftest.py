@@ -23,7 +23,7 @@ from firmware_bridge.secrets import SecretDirectory
 from firmware_bridge.simulators.base import SimulatorContext
 from firmware_bridge.simulators.paced_pty import PacedPty
 from tests.harness import peers as environments
-from tests.harness.peers import ENVIRONMENTS, LOCKS, ROOT
+from tests.harness.peers import ENVIRONMENTS, LOCKS, ROOT, one_at_a_time
 
 PROFILES = ROOT / "config" / "devices"
 PEERS = LOCKS
@@ -77,11 +77,19 @@ def libmodbus_slave():
     source = PEERS / "libmodbus_slave.c"
     digest = hashlib.sha256(source.read_bytes()).hexdigest()[:16]
     binary = ENVIRONMENTS / "libmodbus" / digest
-    if not binary.exists():
-        binary.parent.mkdir(parents=True, exist_ok=True)
-        flags = ["-O1", "-Wall", "-Wextra", "-Werror", f"-I{header.parent}"]
-        subprocess.run(["gcc", *flags, str(source), "-o", str(binary), "-lmodbus"], check=True, timeout=60)
+    with one_at_a_time("libmodbus"):
+        if not binary.exists():
+            binary.parent.mkdir(parents=True, exist_ok=True)
+            flags = ["-O1", "-Wall", "-Wextra", "-Werror", f"-I{header.parent}"]
+            subprocess.run(["gcc", *flags, str(source), "-o", str(binary), "-lmodbus"], check=True, timeout=60)
     return binary
+
+
+@pytest.fixture
+def only_camera_here():
+    """Meanwhile no other test process simulates a camera: all of this machine's answer a search by multicast."""
+    with one_at_a_time("cameras"):
+        yield
 
 
 class PeerWire:

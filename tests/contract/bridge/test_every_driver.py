@@ -26,8 +26,10 @@ NAME = "the_device"
 
 
 @pytest.fixture
-def running(driver, bridge_on, simulator_context):
+def running(request, driver, bridge_on, simulator_context):
     """The driver's simulated device, and a bridge that knows it alone."""
+    if Capability.CAMERA in DRIVERS[driver].capabilities:
+        request.getfixturevalue("only_camera_here")
 
     @asynccontextmanager
     async def make():

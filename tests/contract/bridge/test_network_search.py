@@ -16,7 +16,7 @@ from firmware_bridge.simulators.onvif_camera import OnvifSimulation
 from firmware_bridge.simulators.paced_net import PacedUdp
 from firmware_bridge.simulators.uhppote import SERIAL, UhppoteController
 
-pytestmark = pytest.mark.contract
+pytestmark = [pytest.mark.contract, pytest.mark.usefixtures("only_camera_here")]
 
 LOOPBACK = "127.0.0.1"
 WAIT_S = 0.4

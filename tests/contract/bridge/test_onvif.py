@@ -25,7 +25,7 @@ from firmware_bridge.secrets import SecretDirectory
 from firmware_bridge.simulators.http_end import HttpEnd, HttpReply
 from firmware_bridge.simulators.onvif_camera import USER, OnvifSimulation, SimulatedProfile
 
-pytestmark = pytest.mark.contract
+pytestmark = [pytest.mark.contract, pytest.mark.usefixtures("only_camera_here")]
 
 LOOPBACK = "127.0.0.1"
 PEERS = Path(__file__).parents[1] / "peers"

@@ -9,6 +9,7 @@ import pytest
 
 from firmware_bridge.config import DeviceConfig
 from tests.contract.bridge.door_board.boards import BUILD_S_MAX, CACHE, FIRMWARE, OLD, PEER, Board, digest_of
+from tests.harness.peers import one_at_a_time
 
 
 @pytest.fixture(scope="session")
@@ -21,11 +22,12 @@ def firmware_of():
 
     def build(version):
         name = ".".join(map(str, version))
-        subprocess.run(
-            ["make", "--silent", "-C", str(FIRMWARE), f"VERSION={name}", f"OUT={home / name}"],
-            check=True,
-            timeout=BUILD_S_MAX,
-        )
+        with one_at_a_time("door_board"):
+            subprocess.run(
+                ["make", "--silent", "-C", str(FIRMWARE), f"VERSION={name}", f"OUT={home / name}"],
+                check=True,
+                timeout=BUILD_S_MAX,
+            )
         return home / name
 
     return build
@@ -37,12 +39,13 @@ def simulator():
     if shutil.which("gcc") is None or not Path("/usr/include/simavr/sim_avr.h").exists():
         pytest.skip("no simavr here: apt install gcc libc6-dev libsimavr-dev")
     binary = CACHE / f"simavr-{digest_of(PEER)}"
-    if not binary.exists():
-        binary.parent.mkdir(parents=True, exist_ok=True)
-        flags = ["-O2", "-Wall", "-Wextra", "-Werror", "-I/usr/include/simavr"]
-        subprocess.run(
-            ["gcc", *flags, str(PEER), "-o", str(binary), "-lsimavr", "-lutil"], check=True, timeout=BUILD_S_MAX
-        )
+    with one_at_a_time("door_board"):
+        if not binary.exists():
+            binary.parent.mkdir(parents=True, exist_ok=True)
+            flags = ["-O2", "-Wall", "-Wextra", "-Werror", "-I/usr/include/simavr"]
+            subprocess.run(
+                ["gcc", *flags, str(PEER), "-o", str(binary), "-lsimavr", "-lutil"], check=True, timeout=BUILD_S_MAX
+            )
     return binary
 
 
