@@ -39,9 +39,13 @@ def migrate(connection: sa.Connection, upto: str = "") -> None:
     command.upgrade(config, upto or "head")
 
 
+def revisions() -> list[str]:
+    """Of every schema that there was, oldest first: versions/ holds `<revision>_<what>.py`, counted upwards."""
+    return sorted(path.stem.partition("_")[0] for path in (_SCRIPTS / "versions").glob("[0-9]*.py"))
+
+
 def newest() -> str:
-    """The newest schema's revision: versions/ holds `<revision>_<what>.py`, counted upwards."""
-    return max(path.stem.partition("_")[0] for path in (_SCRIPTS / "versions").glob("[0-9]*.py"))
+    return revisions()[-1]
 
 
 def revision_of(connection: sa.Connection) -> str | None:
