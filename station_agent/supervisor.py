@@ -36,6 +36,7 @@ class Policy:
 
 
 DEFAULT = Policy()
+QUICK = Policy(pause_s_first=0.2, pause_s_max=5.0)
 ESSENTIAL = Policy(pause_s_first=0.2, pause_s_max=5.0, failures_max=10)
 
 

@@ -14,8 +14,8 @@ from firmware_bridge.simulators.framebuffer_screen import FramebufferSimulation
 from firmware_bridge.simulators.hub75_panel import Hub75Simulation
 from firmware_bridge.simulators.huidu_card import HuiduSimulation
 from firmware_bridge.simulators.station_devices import AlphaSimulation
+from station_agent.assembly.announcer import SIGN_PAGES_DEFAULT
 from station_agent.signs.render import pages
-from station_agent.station import SIGN_PAGES_DEFAULT
 
 NAME = "the_sign"
 LOOK_S, LOOKS_MAX = 0.02, 750
