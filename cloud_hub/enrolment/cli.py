@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import getpass
 import json
-import tomllib
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -224,17 +223,14 @@ class _Hub:
 
 
 def _read_profile(path: Path) -> StationProfile:
-    from pydantic import ValidationError
-
-    from station_agent.wire.profile import StationProfile
+    from cloud_hub.enrolment.profiles import BadProfile, read_profile
 
     try:
-        text = path.read_text("utf-8")
-        return StationProfile.model_validate(json.loads(text) if path.suffix == ".json" else tomllib.loads(text))
+        return read_profile(str(path), path.read_text("utf-8"))
     except OSError as error:
         raise _refused(f"{path} cannot be read: {error.strerror}", False) from None
-    except (tomllib.TOMLDecodeError, json.JSONDecodeError, UnicodeDecodeError, ValidationError) as error:
-        raise _refused(f"{path} is no station profile (yizhan-station check tells more): {error}", False) from None
+    except (UnicodeDecodeError, BadProfile) as error:
+        raise _refused(f"{error} (`yizhan-station check` tells more)", False) from None
 
 
 def _address(data: Path, given: str) -> str:

@@ -21,6 +21,13 @@ class NewClaim(Api):
     revoke: bool = False
 
 
+class NewStationFile(Api):
+    """A station's profile as a file: `name` ends in .toml or .json."""
+
+    name: Annotated[str, StringConstraints(pattern=r"\.(toml|json)$", max_length=200)]
+    text: Annotated[str, StringConstraints(max_length=200_000)]
+
+
 class Claim(Api):
     """A claim to be used once. `text` is what the QR code holds, `qr_svg` the code as a picture. Secret."""
 

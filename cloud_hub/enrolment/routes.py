@@ -5,7 +5,17 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 
 from cloud_hub.access import Admin, HubDep, Viewer
-from cloud_hub.enrolment.models import AuthorityText, Claim, Identity, NewClaim, Revocation, Revoked
+from cloud_hub.enrolment.models import (
+    AuthorityText,
+    Claim,
+    Identity,
+    NewClaim,
+    NewStationFile,
+    Revocation,
+    Revoked,
+)
+from cloud_hub.enrolment.profiles import BadProfile, read_profile
+from cloud_hub.problems import Problem
 from station_agent.wire.enrolment import ClaimAnswer, ClaimRequest, RenewalAnswer, RenewalRequest
 from station_agent.wire.model import StationId
 
@@ -23,6 +33,17 @@ async def add_claim(station: StationId, new: NewClaim, hub: HubDep, user: Admin)
     """A one-time code by which a box becomes this station. One that waits already ends. For a box that was broken or
     stolen: `revoke` ends what it was at once; else that ends when the new box has claimed."""
     return await hub.enrolment.new_claim(station, new, user.user)
+
+
+@router.post("/stations/files", operation_id="addStationFile", status_code=201)
+async def add_station_file(file: NewStationFile, hub: HubDep, user: Admin) -> Claim:
+    """Takes a station in by its profile as a file, and answers its claim. 409 when its id is taken."""
+    try:
+        profile = read_profile(file.name, file.text)
+    except BadProfile as error:
+        raise Problem(422, "bad-profile", f"{error}.") from None
+    await hub.enrolment.add_station(profile, user.user)
+    return await hub.enrolment.new_claim(profile.station.id, NewClaim(reason="the station is new"), user.user)
 
 
 @router.post("/stations/{station}/revocation", operation_id="revokeStation")

@@ -113,7 +113,8 @@ class EnrolmentService:
     # --- managers ---
 
     async def add_station(self, profile: StationProfile, actor: str) -> None:
-        """A station whose box is still to claim it. Raises Problem 409 when its id is taken."""
+        """A station whose box is still to claim it. Raises Problem 409 when its id is taken, and in the demo."""
+        self._not_in_the_demo()
         now = self._clock.now()
         await self._database.write(lambda c: queries.add_station(c, profile, now, actor))
         await self.look()

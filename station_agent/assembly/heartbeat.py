@@ -74,6 +74,7 @@ class Heartbeat:
             clock_trusted=ground.clock.trusted(),
             roster_version=roster.version if roster else 0,
             rules_version=desk.rules.version,
+            trust_version=self._hub.trust.held.version if self._hub is not None else 0,
             people=desk.people(),
             spooled=ground.spool.waiting,
             rejected=ground.rejections.total,

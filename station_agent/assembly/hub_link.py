@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
 from station_agent.access.rules_store import RulesTaker
 from station_agent.assembly.announcer import Announcer
 from station_agent.assembly.entrance import Entrance
 from station_agent.assembly.faces import Faces
 from station_agent.assembly.ground import Ground
+from station_agent.identity.renewal import Renewals
+from station_agent.identity.trust import TrustHolder
 from station_agent.link.erasures import Erasures, without_faces
 from station_agent.link.handlers import Parts, handlers
 from station_agent.link.mqtt import MqttLink
@@ -27,7 +27,6 @@ from station_agent.video.picture import PictureUploader
 from station_agent.video.push import VideoPusher
 from station_agent.wire.envelope import Batch, StationState, Stream
 from station_agent.wire.link import HubLink
-from station_agent.wire.signed import key_id
 from station_agent.wire.topics import Up
 
 
@@ -44,11 +43,13 @@ class HubSide:
         cameras: Mapping[str, Camera],
     ) -> None:
         station, spool, clock = ground.station, ground.spool, ground.clock
-        keys = _keys(hub)
+        self.trust = TrustHolder(hub, ground.store, ground.changes.note)
+        keys = self.trust.keys
         self._ground = ground
+        self._hub = hub
         self._link = MqttLink(station, hub.broker, lambda: will(ground), clock=clock, rng=ground.rng)
         self._outbox = Outbox(station, spool, self._publish, clock)
-        self._pusher = VideoPusher(cameras, hub.hub_url, clock) if cameras else None
+        self._pusher = VideoPusher(cameras, hub.hub_url, clock, hub.ca_file) if cameras else None
         self.orders = Orders(station, keys, store=ground.store, spool=spool, clock=clock, reject=ground.reject)
         self.orders.handlers = handlers(
             Parts(
@@ -58,7 +59,7 @@ class HubSide:
                 clock,
                 ground.profile.door.hold_s,
                 announcer.sign,
-                PictureUploader(cameras, hub.hub_url) if cameras else None,
+                PictureUploader(cameras, hub.hub_url, hub.ca_file) if cameras else None,
                 self._pusher,
                 faces.service,
                 cameras.get(ground.profile.faces.camera or ""),
@@ -101,6 +102,7 @@ class HubSide:
             on_rules=entrance.rules_changed,
         )
         uplink.takers["rules"] = rules.take
+        uplink.takers["trust"] = self.trust.take
         erase = faces.service.erase_asked if faces.service is not None else without_faces(faces.templates)
         uplink.takers["erasures"] = Erasures(ground.station, erase, ground.spool, ground.clock).take
 
@@ -110,6 +112,10 @@ class HubSide:
             keep("video", self._pusher.run)
         keep("outbox", self._outbox.run, ESSENTIAL)
         keep("documents", self._uplink.run)
+        certificate = self._hub.broker.certificate_file
+        if certificate is not None:
+            renewals = Renewals(certificate.parent, self._hub, self.trust, lambda: self._link.up, self._ground.clock)
+            keep("certificate", renewals.run)
         keep("link", lambda: self._link.run(self._uplink))
 
     def _publish(self, batch: Batch) -> None:
@@ -125,6 +131,7 @@ async def open_hub_link(
     if hub is None:
         return None
     side = HubSide(ground, hub, entrance, announcer, faces, cameras)
+    await side.trust.load()
     await side.orders.load()
     return side
 
@@ -139,11 +146,3 @@ def will(ground: Ground) -> bytes:
         online=False,
     )
     return state.model_dump_json().encode()
-
-
-def _keys(hub: HubLink) -> dict[str, Ed25519PublicKey]:
-    keys = {}
-    for text in hub.hub_keys:
-        public = Ed25519PublicKey.from_public_bytes(bytes.fromhex(text)[-32:])
-        keys[key_id(public)] = public
-    return keys

@@ -332,9 +332,23 @@ def test_from_the_hubs_command_to_an_event_of_the_station(hub: RealHub, tmp_path
         with hub.client() as admin:
             until(lambda: kinds(admin, "kappa") >= {"agent.started", "roster.applied"}, "the agent's first events")
             assert admin.get("stations/kappa").json()["online"]
+            follow_the_signing_key(hub, admin, tmp_path / "log")
     finally:
         agent.terminate()
         agent.wait(20)
+
+
+def follow_the_signing_key(hub: RealHub, admin: httpx.Client, log: Path) -> None:
+    """The running agent takes the next key from the one before, and obeys it; then the old one is no more."""
+    (old,) = hub.cli("signing-key", "list")["keys"]
+    new = hub.cli("signing-key", "rotate", "--at-once")
+    assert (new["version"], new["key"] != old["key"]) == (2, True)
+    until(lambda: "those of version 2" in log.read_text(), "the agent believes the new key")
+    order = {"order": {"kind": "door.service", "in_service": True}, "reason": "after the rotation"}
+    sent = admin.post("stations/kappa/commands", json=order).json()
+    until(lambda: admin.get(f"commands/{sent['id']}").json()["status"] == "done", "an order by the new key is obeyed")
+    hub.cli("signing-key", "withdraw", old["key"])
+    until(lambda: "those of version 3" in log.read_text(), "the agent believes the old key no longer")
 
 
 def kinds(admin: httpx.Client, station: str) -> set[str]:
