@@ -119,6 +119,7 @@ class Station:
                 self._input_changed(event)
             case Reading():
                 self._telemetry.take(event)
+                self._entrance.read(event)
             case HealthChanged():
                 self._devices.health_changed(event)
                 self._entrance.doorkeeper.health_changed(event)

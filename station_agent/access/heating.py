@@ -46,6 +46,7 @@ class Heating:
         self._temperature_c: float | None = None
         self._written: bool | None = None
         self._written_at = 0.0
+        self._closed = False
         self.heater = Heater()
         self.silent: str | None = None
         """Why the output does not do what it should; None while it does."""
@@ -65,6 +66,8 @@ class Heating:
 
     async def follow(self) -> None:
         """Decide by what was read since the last time, and set the output."""
+        if self._closed:
+            return
         temperature_c, self._temperature_c = self._temperature_c, None
         now = self._clock.monotonic()
         self.heater = step(self.heater, temperature_c, self._ordered(), self._settings, now)
@@ -72,12 +75,12 @@ class Heating:
             await self._write(self.heater.on)
 
     async def close(self) -> None:
-        """Nobody watches it any more."""
-        if self._written is not False:
-            try:
-                await asyncio.wait_for(self._write(False), OFF_S)
-            except TimeoutError:
-                log.warning("the strike's heater was not switched off in time")
+        """Nobody watches it any more: off, whatever `run` was about to do."""
+        self._closed = True
+        try:
+            await asyncio.wait_for(self._write(False), OFF_S)
+        except TimeoutError:
+            log.warning("the strike's heater was not switched off in time")
 
     async def _write(self, on: bool) -> None:
         try:

@@ -15,13 +15,14 @@ from zoneinfo import ZoneInfo
 from sqlite_utils import Database
 
 from firmware_bridge.bridge import Bridge
-from firmware_bridge.capabilities import InputChanged, Scan
+from firmware_bridge.capabilities import InputChanged, Reading, Scan
 from station_agent.access import ledger, memory_store, roster_store, rules_store
 from station_agent.access.attempts import Now
 from station_agent.access.code_inputs import CodeInputs
 from station_agent.access.desk import Desk
-from station_agent.access.doorkeeper import Doorkeeper, door_settings, load_out_of_service
+from station_agent.access.doorkeeper import Doorkeeper, door_settings, load_out_of_service, load_proven
 from station_agent.access.doorway import Doorway
+from station_agent.access.heating import Heating
 from station_agent.access.memory import BadTries, UsedCodes
 from station_agent.access.openable import Ways, should_be_open
 from station_agent.access.policy import Policy
@@ -75,6 +76,7 @@ class Entrance:
         readers = {name: bridge.reader(name) for name in profile.door.readers}
         self.readers = ReaderDesk(self.desk, readers, clock, ground.reject)
         self.codes = CodeInputs(profile, ground.settings.key_dir, cameras, self.desk, self._text_read, clock)
+        self._heating = _heating(ground, bridge, self.desk)
         self._wire()
         self._keep()
 
@@ -83,6 +85,11 @@ class Entrance:
         pressed = self.doorkeeper.input_changed(event)
         self.codes.input_changed(event.device, event.input, event.active)
         return pressed
+
+    def read(self, reading: Reading) -> None:
+        """What a sensor measured: it may be what the strike's heater goes by."""
+        if self._heating is not None:
+            self._heating.read(reading)
 
     def roster_changed(self, roster: HeldRoster) -> None:
         self.desk.roster = roster
@@ -98,9 +105,11 @@ class Entrance:
         await self.readers.close()
 
     async def close(self) -> None:
-        """What was decided ends and is on record. The door stays as it is."""
+        """What was decided ends and is on record. The door stays as it is, its heater is off."""
         await self.doorway.close()
         await self.desk.close()
+        if self._heating is not None:
+            await self._heating.close()
 
     def _wire(self) -> None:
         ground, selftest = self._ground, self.doorkeeper.selftest
@@ -110,6 +119,7 @@ class Entrance:
         self.doorway.on_exit = lambda how: self.desk.left()
         self.doorkeeper.on_contact = self.contact_read.set
         selftest.on_changed = ground.changes.note
+        selftest.warnings = self._warnings
         selftest.should_be_open = lambda now: should_be_open(self.desk.rules, now, zone, ground.clock.trusted())
         self.desk.on_answer = self.readers.answered
 
@@ -119,6 +129,8 @@ class Entrance:
         keep("selftest", self.doorkeeper.selftest.run)
         for name, watch in self.codes.services:
             keep(name, watch)
+        if self._heating is not None:
+            keep("heating", self._heating.run)
 
     def _text_read(self, scan: Scan) -> None:
         """Ours, a guest's, or nobody's."""
@@ -129,6 +141,10 @@ class Entrance:
         """The door has stood open for long: whoever is near should close it."""
         self._announcer.say(CLOSE_THE_DOOR)
         self.readers.call_attention()
+
+    def _warnings(self) -> tuple[str, ...]:
+        silent = self._heating.silent if self._heating is not None else None
+        return () if silent is None else (f"the strike's heater does not follow: {silent}",)
 
     def _ways(self) -> Ways:
         door = self._ground.profile.door
@@ -161,11 +177,20 @@ async def open_entrance(
         ground, bridge, cameras, announcer, devices, policy, out_of_service=out_of_service, has_faces=has_faces
     )
     desk = entrance.desk
+    entrance.doorkeeper.recall(await load(load_proven))
     desk.roster = await load(_load_roster)
     desk.recall(await load(_load_ledger), ground.boot, profile.door.hold_s)
     now = desk.now()
     await load(lambda db: _load_memory(db, policy, now))
     return entrance
+
+
+def _heating(ground: Ground, bridge: Bridge, desk: Desk) -> Heating | None:
+    row = ground.profile.door.heater
+    if row is None:
+        return None
+    control = bridge.control(row.output.partition(".")[0])
+    return Heating(row, control, desk.open_to_all, ground.clock)
 
 
 def _load_roster(db: Database) -> HeldRoster | None:

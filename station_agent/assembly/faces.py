@@ -26,6 +26,9 @@ from station_agent.wire.kinds import Reason
 
 log = logging.getLogger(__name__)
 
+FACES_OFF = "faces"
+"""The reader of an attempt that no camera looks at."""
+
 FACES_WAIT_S = 3.0
 """How long the face engine waits for the link at the start."""
 
@@ -55,6 +58,7 @@ class Faces:
     ) -> None:
         """Faces stay off, and the log says why, where the model pack is refused."""
         ground = self._ground
+        desk.on_half = lambda deny: self._half_shown(deny, desk)
         row, settings = ground.profile.faces, ground.settings
         if not row.enabled or row.camera is None:
             return
@@ -75,7 +79,6 @@ class Faces:
             station=ground.station,
         )
         self._desk = FaceDesk(desk, service, cameras[row.camera], announcer.say, announcer.ask)
-        desk.on_half = self._half_shown
         ground.supervisor.keep("faces", lambda: self._run(service))
 
     def button_pressed(self, device: str, desk: Desk) -> None:
@@ -92,10 +95,16 @@ class Faces:
         if self._desk is not None:
             await self._desk.close()
 
-    def _half_shown(self, deny: Deny) -> None:
+    def _half_shown(self, deny: Deny, desk: Desk) -> None:
         """A code was good, and the face of its member is asked for as well; after a face the code is for the person."""
-        if deny.reason is Reason.FACE_NEEDED and deny.member is not None and self._desk is not None:
+        if deny.reason is not Reason.FACE_NEEDED or deny.member is None:
+            return
+        if self._desk is not None:
             self._desk.verify(deny.member)
+        else:  # "now look into the camera" would leave them standing there
+            detail = "faces are off at this station, and the member's role needs code and face"
+            attempt = FaceAttempt(uuid4(), FACES_OFF, None, Reason.FACE_CHECK_SILENT, detail, deny.member)
+            desk.attempt(attempt)
 
     def _calibrated(self, calibration: Calibration, take_reading: Callable[[Reading], None]) -> None:
         """The thresholds in force, as readings: who looks at a wrong decision later finds them beside it."""

@@ -231,6 +231,15 @@ async def test_hours_lockdown_and_extreme_cold_at_the_door(site: Site) -> None:
     site.act("lock", "let-go")
 
 
+async def test_where_a_face_is_needed_and_there_is_no_camera_they_are_told_to_call(site: Site) -> None:
+    await site.rule(roles={"member": {"code_and_face": True}, "cleaner": {}, "guest": {}})
+    site.act("scanner", "scan", site.phone.code())
+    assert (await site.decided(1))["reason"] == "face_needed"
+    silent = await site.decided(2)
+    assert (silent["credential"], silent["reason"], silent["member"]) == ("face", "face_check_silent", site.phone.member)
+    assert "faces are off" in silent["detail"]
+
+
 async def test_an_order_without_its_second_person_is_refused_by_the_station(site: Site) -> None:
     await site.rule(remote={"second_person": "always"})
     alone = site.hub.order(STATION)

@@ -93,6 +93,11 @@ class Relays:
     name: str = "relays"
     dead: bool = False
     written: list[tuple[str, Any]] = field(default_factory=list)
+    answer: asyncio.Event = field(default_factory=asyncio.Event)
+    one: asyncio.Lock = field(default_factory=asyncio.Lock)  # as drivers do
+
+    def __post_init__(self) -> None:
+        self.answer.set()
 
     @property
     def controls(self) -> Mapping[str, ControlRange]:
@@ -103,7 +108,9 @@ class Relays:
             raise DeviceTimeout(self.name, "no answer")
         if point not in self.controls:
             raise ValueError(f"{self.name} has no {point!r} to set")
-        self.written.append((point, value))
+        async with self.one:
+            self.written.append((point, value))
+            await self.answer.wait()
         clock = FakeClock()
         return Reading(self.name, point, value, "", Quality.GOOD, clock.now(), 0.0)
 
@@ -135,6 +142,7 @@ async def test_the_output_follows_the_temperature_and_is_off_when_nobody_watches
     running.cancel()
     await asyncio.wait({running})
     await heating.close()
+    await heating.follow()
     assert relays.written == [("relay_2", False), ("relay_2", True), ("relay_2", False)]
 
 
@@ -165,6 +173,21 @@ async def test_a_board_that_lost_its_power_is_told_again(heating: Heating, relay
         await heating.follow()
         clock.pass_by(REPEAT_S / 2)
     assert relays.written == [("relay_2", True), ("relay_2", True)]
+
+
+async def test_it_is_off_at_the_end_also_where_it_was_just_being_switched_on(
+    heating: Heating, relays: Relays, clock: FakeClock
+) -> None:
+    await heating.follow()
+    relays.answer.clear()
+    heating.read(told(clock, -20.0))
+    switching = asyncio.create_task(heating.follow())
+    await asyncio.sleep(0)
+    closing = asyncio.create_task(heating.close())
+    await asyncio.sleep(0)
+    relays.answer.set()
+    await asyncio.gather(switching, closing)
+    assert relays.written == [("relay_2", False), ("relay_2", True), ("relay_2", False)]
 
 
 async def test_an_output_that_does_not_follow_is_said_and_tried_again(
