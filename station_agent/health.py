@@ -26,6 +26,7 @@ class Status:
     roster_version: int
     spooled: int
     sign_text: str
+    door_codes_shown: int
 
 
 class SystemdNotifier:

@@ -78,7 +78,7 @@ class Station:
         self._telemetry = Telemetry(ground.spool, period_s, ground.clock, lambda: upkeep(ground, entrance.desk))
         keep("telemetry", self._telemetry.run)
         await self._faces.assemble(entrance.desk, cameras, announcer, self._telemetry.take)
-        self._hub = await open_hub_link(ground, entrance, announcer, self._faces, cameras)
+        self._hub = await open_hub_link(ground, bridge, entrance, announcer, self._faces, cameras)
         Heartbeat(ground, entrance, announcer, self._devices, self._hub, self._linked)
         keep("watchdog", lambda: self._systemd.run(ground.clock))
 

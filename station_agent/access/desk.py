@@ -24,6 +24,7 @@ from station_agent.access import ledger, memory_store
 from station_agent.access.attempts import Attempt, CodeAttempt, Deny, Grant, Now
 from station_agent.access.decide import decide
 from station_agent.access.door import GRACE_S, Pass
+from station_agent.access.door_codes import DoorCodes
 from station_agent.access.doorway import Admission, Doorway
 from station_agent.access.ledger import KeptGrant
 from station_agent.access.memory import READER, Failures, used_until
@@ -92,6 +93,10 @@ class Desk:
     @rules.setter
     def rules(self, rules: HeldRules) -> None:
         self._policy = replace(self._policy, rules=rules)
+
+    @property
+    def door_codes(self) -> DoorCodes:
+        return self._policy.door_codes
 
     def open_to_all(self) -> bool:
         """Whether it is so cold that the button opens."""

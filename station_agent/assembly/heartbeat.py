@@ -55,7 +55,15 @@ class Heartbeat:
         if linked:
             self._linked.set()
         self._pipe.tell(
-            Status(state.door, state.contact_open, linked, state.roster_version, state.spooled, state.sign_text)
+            Status(
+                state.door,
+                state.contact_open,
+                linked,
+                state.roster_version,
+                state.spooled,
+                state.sign_text,
+                hub.door_codes_shown if hub is not None else 0,
+            )
         )
 
     def state(self) -> StationState:

@@ -1,15 +1,17 @@
 """The station's side of the hub: what is told goes out, orders and documents come in, pictures and live views leave.
 
 spool --> Outbox --> MqttLink --> hub
-hub --> MqttLink --> Uplink --> Orders (handlers), roster, rules, erasures
+hub --> MqttLink --> Uplink --> Orders (handlers), roster, rules, erasures, knocks (door_code.py)
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+from firmware_bridge.bridge import Bridge
 from station_agent.access.rules_store import RulesTaker
 from station_agent.assembly.announcer import Announcer
+from station_agent.assembly.door_code import hears, open_door_code
 from station_agent.assembly.entrance import Entrance
 from station_agent.assembly.faces import Faces
 from station_agent.assembly.ground import Ground
@@ -36,6 +38,7 @@ class HubSide:
     def __init__(
         self,
         ground: Ground,
+        bridge: Bridge,
         hub: HubLink,
         entrance: Entrance,
         announcer: Announcer,
@@ -47,7 +50,9 @@ class HubSide:
         keys = self.trust.keys
         self._ground = ground
         self._hub = hub
-        self._link = MqttLink(station, hub.broker, lambda: will(ground), clock=clock, rng=ground.rng)
+        self._link = MqttLink(
+            station, hub.broker, lambda: will(ground), clock=clock, rng=ground.rng, hears=hears(ground)
+        )
         self._outbox = Outbox(station, spool, self._publish, clock)
         self._pusher = VideoPusher(cameras, hub.hub_url, clock, hub.ca_file) if cameras else None
         self.orders = Orders(station, keys, store=ground.store, spool=spool, clock=clock, reject=ground.reject)
@@ -68,6 +73,9 @@ class HubSide:
         self._uplink = Uplink(
             station, keys, outbox=self._outbox, orders=self.orders, spool=spool, clock=clock, reject=ground.reject
         )
+        self._door_code = open_door_code(ground, bridge, entrance.desk, hub.hub_url, keys, self._link)
+        if self._door_code is not None:
+            self._uplink.on_knock = self._door_code.received
         self._take_documents(entrance, faces)
         self._keep()
 
@@ -75,6 +83,10 @@ class HubSide:
     def linked(self) -> bool:
         """The link is up, and the hub has acknowledged something since the start."""
         return self._outbox.eacks > 0 and self._link.up
+
+    @property
+    def door_codes_shown(self) -> int:
+        return self._door_code.shown if self._door_code is not None else 0
 
     def publish_state(self, state: StationState) -> None:
         self._link.publish(Up.STATE, state.model_dump_json().encode())
@@ -85,14 +97,16 @@ class HubSide:
         self._link.publish(Up.STATE, will(self._ground))
 
     async def close(self) -> None:
-        """Orders that are under way end."""
+        """Orders and knocks that are under way end."""
         await self.orders.close()
+        if self._door_code is not None:
+            await self._door_code.close()
 
     def _take_documents(self, entrance: Entrance, faces: Faces) -> None:
         ground, uplink = self._ground, self._uplink
         uplink.roster = entrance.desk.roster
         uplink.on_roster = entrance.roster_changed
-        uplink.on_link = ground.changes.note
+        uplink.on_link = self._link_changed
         rules = RulesTaker(
             ground.station,
             entrance.desk.rules,
@@ -105,6 +119,11 @@ class HubSide:
         uplink.takers["trust"] = self.trust.take
         erase = faces.service.erase_asked if faces.service is not None else without_faces(faces.templates)
         uplink.takers["erasures"] = Erasures(ground.station, erase, ground.spool, ground.clock).take
+
+    def _link_changed(self) -> None:
+        self._ground.changes.note()
+        if self._door_code is not None:
+            self._door_code.link_changed()
 
     def _keep(self) -> None:
         keep = self._ground.supervisor.keep
@@ -124,13 +143,18 @@ class HubSide:
 
 
 async def open_hub_link(
-    ground: Ground, entrance: Entrance, announcer: Announcer, faces: Faces, cameras: Mapping[str, Camera]
+    ground: Ground,
+    bridge: Bridge,
+    entrance: Entrance,
+    announcer: Announcer,
+    faces: Faces,
+    cameras: Mapping[str, Camera],
 ) -> HubSide | None:
     """None: the station works alone."""
     hub = ground.settings.link
     if hub is None:
         return None
-    side = HubSide(ground, hub, entrance, announcer, faces, cameras)
+    side = HubSide(ground, bridge, hub, entrance, announcer, faces, cameras)
     await side.trust.load()
     await side.orders.load()
     return side

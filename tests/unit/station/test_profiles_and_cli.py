@@ -165,6 +165,18 @@ def test_what_cannot_be_simulated_is_named(tmp_path: Path) -> None:
         wiring(checked.profile)
 
 
+def test_a_door_code_wants_a_display_that_can_show_it_and_simulators_a_whole_screen(tmp_path: Path) -> None:
+    refused = changed(tmp_path, ('[door_code]\nsign = "code_screen"', '[door_code]\nsign = "sign"'))
+    assert any("door_code.sign: 'sign' is a alpha_sign, which cannot show a QR" in error for error in refused.errors)
+    small = changed(tmp_path, ("width = 96, height = 96", "width = 32, height = 96"))
+    assert [error for error in small.errors if "needs 41 x 41" in error]
+    real = changed(tmp_path, (", bits = 32, stride = 384", ""))
+    assert real.errors == []
+    assert real.profile is not None
+    with pytest.raises(NotSimulated, match=r"devices\.code_screen: the simulated screen"):
+        wiring(real.profile)
+
+
 @pytest.mark.parametrize(
     ("faces", "tells", "mode"),
     [
