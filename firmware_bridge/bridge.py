@@ -263,13 +263,14 @@ def _check_device(device: DeviceConfig, lines: Lines, profiles_dir: Path) -> tup
             errors.append(f"profile: {error}")
     elif row.needs_profile:
         errors.append(f"profile: driver {device.driver} needs one")
+    code = row.load()
     try:
-        options = row.options.model_validate(device.options)
+        options = code.options.model_validate(device.options)
     except ValidationError as error:
         errors += [f"options.{line}" for line in error_lines(error)]
         return errors, None
     if not errors:
-        errors += row.check(device.address, options, profile)
+        errors += code.check(device.address, options, profile)
     return errors, None if errors else _Checked(options, profile)
 
 

@@ -49,6 +49,7 @@ class LineKind(StrEnum):
 
 BUS_KINDS = frozenset({LineKind.SERIAL, LineKind.TCP, LineKind.MODBUS_TCP, LineKind.UDP})
 BYTE_STREAMS = frozenset({LineKind.SERIAL, LineKind.TCP})
+MODBUS_LINES = BYTE_STREAMS | {LineKind.MODBUS_TCP}
 
 DEFAULT_PORTS = {
     LineKind.MODBUS_TCP: 502,

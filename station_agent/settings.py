@@ -24,7 +24,6 @@ from station_agent.devices import device_config, line_config
 from station_agent.faces import packs
 from station_agent.faces.liveness import Mode
 from station_agent.faces.manifest import PackRefused
-from station_agent.faces.match import STRICT, calibrated
 from station_agent.signs.door_code_check import check_door_code
 from station_agent.wire.link import HubLink
 from station_agent.wire.profile import StationProfile
@@ -264,6 +263,13 @@ def _check_button(profile: StationProfile) -> list[str]:
     return [f"door.face_button: {profile.door.lock!r} has no input of the name {button!r} in its options.buttons"]
 
 
+def _searched_max(profile: StationProfile) -> int:
+    """Among how many people the engine may search a face."""
+    from station_agent.faces.match import STRICT, calibrated  # numpy: for whoever has faces on
+
+    return (STRICT if profile.faces.engine == "dlib" else calibrated(0.0, 0.0)).people_max
+
+
 def _warnings(profile: StationProfile) -> list[str]:
     warnings = []
     if profile.faces.enabled and profile.faces.engine == "dlib":
@@ -272,8 +278,7 @@ def _warnings(profile: StationProfile) -> list[str]:
         warnings.append(LIVENESS_OFF_WARNING)
     if profile.faces.enabled and liveness_mode(profile) is Mode.PASSIVE:
         warnings.append(PASSIVE_ONLY_WARNING)
-    searched_max = (STRICT if profile.faces.engine == "dlib" else calibrated(0.0, 0.0)).people_max
-    if profile.faces.enabled and (profile.faces.people_max or 0) > searched_max:
+    if profile.faces.enabled and (profile.faces.people_max or 0) > (searched_max := _searched_max(profile)):
         warnings.append(CODE_FIRST_WARNING.format(engine=profile.faces.engine, people=searched_max))
     if profile.door.scanner is None and profile.door.code_camera is None:
         warnings.append(NO_SCANNER_WARNING)

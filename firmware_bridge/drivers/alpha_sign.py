@@ -17,7 +17,7 @@ from pydantic import Field
 
 from firmware_bridge.capabilities import Bitmap, DeviceError, DeviceRefused, Priority
 from firmware_bridge.codecs import alpha_sign as alpha
-from firmware_bridge.drivers.base import DriverContext, Options
+from firmware_bridge.drivers.base import DriverCode, DriverContext, Options
 from firmware_bridge.exchange import DevicePolicy, Exchange
 from firmware_bridge.profiles import DeviceProfile
 
@@ -242,3 +242,6 @@ def _holds(table: tuple[alpha.File, ...], wanted: tuple[alpha.File, ...]) -> boo
 def check_sign(address: int, options: Options, profile: DeviceProfile | None) -> list[str]:
     """Address 0 is every sign on the line."""
     return ["profile: a sign has none, its size is in its options"] if profile is not None else []
+
+
+SIGN = DriverCode(options=AlphaSignOptions, factory=AlphaSign, check=check_sign)

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from firmware_bridge.capabilities import DeviceError, DeviceTimeout, Health, Priority, Quality, Reading
 from firmware_bridge.codecs import at_modem as at
-from firmware_bridge.drivers.base import DriverContext, Options
+from firmware_bridge.drivers.base import DriverCode, DriverContext, Options
 from firmware_bridge.exchange import DevicePolicy, Exchange
 from firmware_bridge.profiles import DeviceProfile
 
@@ -152,3 +152,6 @@ class AtModem:
 def check_modem(address: int, options: Options, profile: DeviceProfile | None) -> list[str]:
     """A modem has no address and no profile."""
     return ["profile: a modem has none"] if profile is not None else []
+
+
+MODEM = DriverCode(options=ModemOptions, factory=AtModem, check=check_modem)

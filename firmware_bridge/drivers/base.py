@@ -15,6 +15,7 @@ from firmware_bridge.capabilities import Driver, Emit, Health, HealthChanged
 from firmware_bridge.clock import Clock
 from firmware_bridge.config import LineConfig, LineKind
 from firmware_bridge.exchange import HealthListener
+from firmware_bridge.named import named
 from firmware_bridge.profiles import DeviceProfile
 from firmware_bridge.secrets import Secrets
 from firmware_bridge.session import Session
@@ -89,17 +90,46 @@ class DriverContext:
 
 
 @dataclass(frozen=True, slots=True)
-class DriverRow:
-    """One driver: its options, what it can do, how it is made and how it is checked before it is made.
+class DriverCode:
+    """What a driver's module gives: its options, how it is made, and how it is checked before it is made.
 
     `check` gets the address, the options and the profile and returns one `key: message` line per mistake.
     """
 
     options: type[Options]
-    capabilities: tuple[Capability, ...]
     factory: Callable[[DriverContext], Driver]
     check: Callable[[int, Options, DeviceProfile | None], list[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class DriverRow:
+    """One driver: where its code is, and what can be known of it without importing that.
+
+    `code` is "module:NAME" in this package, the name of a DriverCode: it is imported when it is first used.
+    """
+
+    code: str
+    capabilities: tuple[Capability, ...]
     needs_profile: bool
     lines: frozenset[LineKind]
     line_use: LineUse
     summary: str
+
+    def load(self) -> DriverCode:
+        """Raises ImportError, AttributeError or TypeError where `code` names nothing: a mistake in the table."""
+        found = named(__package__, self.code)
+        if not isinstance(found, DriverCode):
+            raise TypeError(f"{self.code} is no DriverCode")
+        return found
+
+    @property
+    def options(self) -> type[Options]:
+        return self.load().options
+
+    @property
+    def factory(self) -> Callable[[DriverContext], Driver]:
+        return self.load().factory
+
+    @property
+    def check(self) -> Callable[[int, Options, DeviceProfile | None], list[str]]:
+        return self.load().check

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from firmware_bridge.capabilities import DeviceError, DeviceRefused, DeviceTimeout, Health, Priority, Quality, Reading
 from firmware_bridge.codecs import dlt645 as dlt
-from firmware_bridge.drivers.base import DriverContext, Options
+from firmware_bridge.drivers.base import DriverCode, DriverContext, Options
 from firmware_bridge.exchange import DevicePolicy, Exchange
 from firmware_bridge.profiles import DeviceProfile
 
@@ -175,3 +175,6 @@ class Dlt645Meter:
 def check_meter(address: int, options: Options, profile: DeviceProfile | None) -> list[str]:
     """A meter is told apart by its number; what it has is in this file's table."""
     return ["profile: a DL/T 645 meter needs none"] if profile is not None else []
+
+
+METER = DriverCode(options=MeterOptions, factory=Dlt645Meter, check=check_meter)

@@ -28,7 +28,7 @@ from firmware_bridge.capabilities import (
     Reading,
 )
 from firmware_bridge.codecs.modbus_pdu import COIL_OFF, Refusal
-from firmware_bridge.drivers.base import DriverContext, Options
+from firmware_bridge.drivers.base import DriverCode, DriverContext, Options
 from firmware_bridge.drivers.door_board_map import BoardMap, learn, read, write
 from firmware_bridge.drivers.door_board_update import BoardUpdate, firmware
 from firmware_bridge.drivers.modbus_unit import ModbusRefused, ModbusUnit, ToldOnce, check_unit, wire_time
@@ -280,3 +280,6 @@ def check_board(address: int, options: Options, profile: DeviceProfile | None) -
     if profile is not None:
         found.append("profile: a door board publishes its own dictionary and takes no profile")
     return found
+
+
+BOARD = DriverCode(options=DoorBoardOptions, factory=DoorBoard, check=check_board)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from firmware_bridge.drivers.base import DriverContext
-from firmware_bridge.drivers.entity_device import EntityDevice, EntityDeviceOptions
-from firmware_bridge.drivers.entity_lock import EntityLock, EntityLockOptions
+from firmware_bridge.drivers.base import DriverCode, DriverContext
+from firmware_bridge.drivers.entity_device import EntityDevice, EntityDeviceOptions, check_entity_device
+from firmware_bridge.drivers.entity_lock import EntityLock, EntityLockOptions, check_entity_lock
 from firmware_bridge.secrets import SecretName
 from firmware_bridge.sessions.esphome import EsphomeSession
 
@@ -44,3 +44,7 @@ class EsphomeDevice(EntityDevice):
         session = context.session(EsphomeSession)
         node = session.attach(context.name, key=options.key, allow_plain=options.allow_plain)
         super().__init__(context, node, options)
+
+
+LOCK = DriverCode(options=EsphomeLockOptions, factory=EsphomeLock, check=check_entity_lock)
+DEVICE = DriverCode(options=EsphomeDeviceOptions, factory=EsphomeDevice, check=check_entity_device)

@@ -10,7 +10,7 @@ from pydantic import Field
 from firmware_bridge.capabilities import Bitmap
 from firmware_bridge.codecs import png
 from firmware_bridge.config import FileEndpoint, parse_url
-from firmware_bridge.drivers.base import DriverContext, Options
+from firmware_bridge.drivers.base import DriverCode, DriverContext, Options
 from firmware_bridge.drivers.paged_sign import PagedSign
 from firmware_bridge.framebuffer import Framebuffer
 from firmware_bridge.profiles import DeviceProfile
@@ -84,3 +84,6 @@ def check_sign(address: int, options: Options, profile: DeviceProfile | None) ->
     if (options.bits is None) != (options.stride is None):
         errors.append("options.bits: bits and stride come together, and only for a plain file")
     return errors
+
+
+SIGN = DriverCode(options=FramebufferSignOptions, factory=FramebufferSign, check=check_sign)

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from firmware_bridge.capabilities import Bitmap
 from firmware_bridge.codecs import png
-from firmware_bridge.drivers.base import DriverContext, Options
+from firmware_bridge.drivers.base import DriverCode, DriverContext, Options
 from firmware_bridge.drivers.paged_sign import PagedSign
 from firmware_bridge.profiles import DeviceProfile
 
@@ -116,3 +116,6 @@ class Hub75Sign(PagedSign):
 def check_sign(address: int, options: Options, profile: DeviceProfile | None) -> list[str]:
     """Panels have no address; whatever their options say has been parsed."""
     return ["profile: a sign has none, its size is in its options"] if profile is not None else []
+
+
+SIGN = DriverCode(options=Hub75SignOptions, factory=Hub75Sign, check=check_sign)

@@ -23,7 +23,7 @@ from pydantic import Field
 from firmware_bridge.capabilities import Bitmap, ControlRange, DeviceError, DeviceRefused, Quality, Reading
 from firmware_bridge.codecs import huidu, png
 from firmware_bridge.codecs import huidu_xml as xml
-from firmware_bridge.drivers.base import DriverContext, Options
+from firmware_bridge.drivers.base import DriverCode, DriverContext, Options
 from firmware_bridge.drivers.huidu_card import HuiduCard
 from firmware_bridge.profiles import DeviceProfile
 
@@ -324,3 +324,6 @@ def check_sign(address: int, options: Options, profile: DeviceProfile | None) ->
     if options.width * options.height > DOTS_MAX:
         errors.append(f"options.width: {options.width}x{options.height} dots, {DOTS_MAX} are the most")
     return errors
+
+
+SIGN = DriverCode(options=HuiduSignOptions, factory=HuiduSign, check=check_sign)

@@ -15,7 +15,7 @@ from pydantic import Field
 
 from firmware_bridge.capabilities import DeviceError, DeviceTimeout, InputChanged, LockStatus, Priority
 from firmware_bridge.codecs import modbus_pdu as pdu
-from firmware_bridge.drivers.base import DriverContext, Options
+from firmware_bridge.drivers.base import DriverCode, DriverContext, Options
 from firmware_bridge.drivers.modbus_unit import ModbusUnit, ToldOnce, check_unit, policy_of
 from firmware_bridge.profiles import DeviceProfile
 
@@ -196,3 +196,6 @@ def check_lock(address: int, options: Options, profile: DeviceProfile | None) ->
     if CONTACT in options.buttons:
         found.append(f"options.buttons.{CONTACT}: the name belongs to the door contact")
     return found
+
+
+LOCK = DriverCode(options=LockOptions, factory=ModbusLock, check=check_lock)

@@ -27,7 +27,7 @@ from firmware_bridge.capabilities import (
     Reading,
 )
 from firmware_bridge.codecs import modbus_pdu as pdu
-from firmware_bridge.drivers.base import DriverContext, Options
+from firmware_bridge.drivers.base import DriverCode, DriverContext, Options
 from firmware_bridge.drivers.modbus_unit import (
     ModbusRefused,
     ModbusUnit,
@@ -256,3 +256,7 @@ def check_control(address: int, options: Options, profile: DeviceProfile | None)
     if profile is not None and profile.points and not profile.controls:
         found.append("profile: has no point with a `write`; a device that is only read is a modbus_sensor")
     return found
+
+
+SENSOR = DriverCode(options=PointsOptions, factory=ModbusSensor, check=check_sensor)
+CONTROL = DriverCode(options=PointsOptions, factory=ModbusControl, check=check_control)

@@ -13,7 +13,7 @@ from typing import Protocol
 from firmware_bridge.capabilities import DeviceError, DeviceRefused, DeviceTimeout
 from firmware_bridge.codecs import modbus_pdu as pdu
 from firmware_bridge.codecs import modbus_rtu, modbus_tcp
-from firmware_bridge.config import BYTE_STREAMS, LineConfig, LineKind
+from firmware_bridge.config import LineConfig, LineKind
 from firmware_bridge.drivers.base import DriverContext
 from firmware_bridge.exchange import DevicePolicy, Exchange
 from firmware_bridge.merge import RTU_OVERHEAD_BYTES, TCP_OVERHEAD_BYTES, WireTime
@@ -22,7 +22,6 @@ from firmware_bridge.profiles import Timing
 
 log = logging.getLogger(__name__)
 
-MODBUS_LINES = BYTE_STREAMS | {LineKind.MODBUS_TCP}
 UNIT_MIN, UNIT_MAX = 1, 247  # Modbus over Serial Line 1.02, section 2.2
 UNIT_ITSELF = 255  # of a TCP device that is no gateway: Modbus Messaging on TCP/IP 1.0b, section 4.4.2.1
 # After a write to everybody the line rests, since nobody says that he is ready: Serial Line 1.02, section 2.4.1.

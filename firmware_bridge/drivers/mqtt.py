@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from firmware_bridge.drivers.base import DriverContext, Options
-from firmware_bridge.drivers.entity_device import EntityDevice, EntityDeviceOptions
-from firmware_bridge.drivers.entity_lock import EntityLock, EntityLockOptions
+from firmware_bridge.drivers.base import DriverCode, DriverContext, Options
+from firmware_bridge.drivers.entity_device import EntityDevice, EntityDeviceOptions, check_entity_device
+from firmware_bridge.drivers.entity_lock import EntityLock, EntityLockOptions, check_entity_lock
 from firmware_bridge.entities import Node
 from firmware_bridge.secrets import SecretName
 from firmware_bridge.sessions.mqtt import Login, MqttSession
@@ -61,3 +61,7 @@ def _node(context: DriverContext, options: BrokerOptions) -> Node:
     login = Login(options.user, options.password, options.ca, options.allow_plain)
     session = context.session(MqttSession)
     return session.attach(context.name, login, prefix=options.discovery_prefix, node=options.node)
+
+
+LOCK = DriverCode(options=MqttLockOptions, factory=MqttLock, check=check_entity_lock)
+DEVICE = DriverCode(options=MqttDeviceOptions, factory=MqttDevice, check=check_entity_device)

@@ -17,7 +17,7 @@ from pydantic import Field
 
 from firmware_bridge.capabilities import Health, HealthChanged, Position, Quality, Reading
 from firmware_bridge.codecs import nmea
-from firmware_bridge.drivers.base import DriverContext, Options
+from firmware_bridge.drivers.base import DriverCode, DriverContext, Options
 from firmware_bridge.exchange import DevicePolicy
 from firmware_bridge.profiles import DeviceProfile
 
@@ -204,3 +204,6 @@ class NmeaGnss:
 def check_gnss(address: int, options: Options, profile: DeviceProfile | None) -> list[str]:
     """A receiver has no address and no profile."""
     return ["profile: a GNSS receiver has none"] if profile is not None else []
+
+
+GNSS = DriverCode(options=GnssOptions, factory=NmeaGnss, check=check_gnss)

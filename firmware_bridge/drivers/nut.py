@@ -26,7 +26,7 @@ from firmware_bridge.capabilities import (
     Reading,
 )
 from firmware_bridge.codecs import nut
-from firmware_bridge.drivers.base import DriverContext, Options
+from firmware_bridge.drivers.base import DriverCode, DriverContext, Options
 from firmware_bridge.exchange import DevicePolicy, Exchange
 from firmware_bridge.profiles import DeviceProfile
 from firmware_bridge.secrets import SecretError, SecretName
@@ -209,3 +209,6 @@ def check_ups(address: int, options: Options, profile: DeviceProfile | None) -> 
     if (options.username is None) != (options.password is None):
         found.append("options.username: a user has a password, and a password a user: give both or none")
     return found
+
+
+UPS = DriverCode(options=NutOptions, factory=NutUps, check=check_ups)

@@ -29,7 +29,7 @@ from firmware_bridge.capabilities import (
 )
 from firmware_bridge.codecs import onvif
 from firmware_bridge.config import Name
-from firmware_bridge.drivers.base import DriverContext, Options
+from firmware_bridge.drivers.base import DriverCode, DriverContext, Options
 from firmware_bridge.drivers.onvif_calls import Calls, UserRefused
 from firmware_bridge.drivers.onvif_events import EventReader
 from firmware_bridge.drivers.onvif_http import UNAUTHORIZED, Access, OnvifSession, Trust
@@ -344,3 +344,6 @@ def check_camera(address: int, options: Options, profile: DeviceProfile | None) 
     if len(set(options.inputs.values())) != len(options.inputs):
         errors.append("options.inputs: two names for one token")
     return errors
+
+
+CAMERA = DriverCode(options=OnvifOptions, factory=OnvifCamera, check=check_camera)

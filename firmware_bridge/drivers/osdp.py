@@ -38,7 +38,7 @@ from firmware_bridge.codecs import osdp_replies as replies
 from firmware_bridge.codecs.osdp import ADDRESS_MAX, Frame, ReplyParser
 from firmware_bridge.codecs.osdp_commands import Command, CommandCode, OutputCode
 from firmware_bridge.codecs.osdp_replies import Function, Reply
-from firmware_bridge.drivers.base import DriverContext, Options
+from firmware_bridge.drivers.base import DriverCode, DriverContext, Options
 from firmware_bridge.drivers.osdp_keys import PENDING, KeyProblem, ReaderKeys
 from firmware_bridge.drivers.osdp_news import ReaderNews
 from firmware_bridge.drivers.osdp_session import PanelSession, SendAgain, SessionLost
@@ -404,3 +404,6 @@ def check_reader(address: int, options: Options, profile: DeviceProfile | None) 
     if options.key is not None and not re.fullmatch(NAME_PATTERN, options.key + PENDING):
         found.append(f"options.key: too long, {PENDING!r} must fit behind it")
     return found
+
+
+READER = DriverCode(options=ReaderOptions, factory=OsdpReader, check=check_reader)

@@ -16,7 +16,7 @@ from pydantic import Field
 from firmware_bridge.capabilities import DeviceError, DeviceRefused, DeviceTimeout, Health, Priority, Scan
 from firmware_bridge.codecs.scanner import Framing, ScannerCounters, ScannerParser
 from firmware_bridge.codecs.scanner_commands import COMMAND_SETS, Command
-from firmware_bridge.drivers.base import DriverContext, Options
+from firmware_bridge.drivers.base import DriverCode, DriverContext, Options
 from firmware_bridge.exchange import DevicePolicy, Exchange
 from firmware_bridge.profiles import DeviceProfile
 
@@ -192,3 +192,6 @@ def check_scanner(address: int, options: Options, profile: DeviceProfile | None)
     if options.trigger_s and options.commands == "none":
         found.append("options.trigger_s: needs the option `commands`, which says how the scanner is told")
     return found
+
+
+SCANNER = DriverCode(options=ScannerOptions, factory=SerialScanner, check=check_scanner)

@@ -39,7 +39,7 @@ from firmware_bridge.codecs import FrameError
 from firmware_bridge.codecs import uhppote as codec
 from firmware_bridge.codecs import uhppote_messages as messages
 from firmware_bridge.codecs.uhppote_messages import DoorMode, Event, Reason, Status
-from firmware_bridge.drivers.base import DriverContext, Options
+from firmware_bridge.drivers.base import DriverCode, DriverContext, Options
 from firmware_bridge.exchange import DevicePolicy, Exchange
 from firmware_bridge.profiles import DeviceProfile
 
@@ -354,3 +354,6 @@ def check_door(address: int, options: Options, profile: DeviceProfile | None) ->
     if options.button == CONTACT:
         found.append(f"options.button: {CONTACT} is the name of the door contact")
     return found
+
+
+DOOR = DriverCode(options=UhppoteOptions, factory=UhppoteDoor, check=check_door)

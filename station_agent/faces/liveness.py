@@ -20,10 +20,11 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from math import isfinite
 from statistics import median
-from typing import Protocol, assert_never
+from typing import TYPE_CHECKING, Protocol, assert_never
 
-from station_agent.faces.align import Point
-from station_agent.faces.engine import Box
+if TYPE_CHECKING:  # they bring numpy, which a checked profile and a station without faces need not load
+    from station_agent.faces.align import Point
+    from station_agent.faces.engine import Box
 
 
 class Mode(StrEnum):
