@@ -88,6 +88,9 @@ export const rulesQuery = (station: string) =>
 export const accessCodesQuery = (station: string) =>
   queryOptions({ queryKey: ["codes", station], queryFn: () => unwrap(hub.listAccessCodes({ path: { station } })) });
 
+export const identityQuery = (station: string) =>
+  queryOptions({ queryKey: ["identity", station], queryFn: () => unwrap(hub.getIdentity({ path: { station } })) });
+
 const FINAL: ReadonlySet<string> = new Set<hub.CommandStatus>(["done", "refused", "expired", "failed"]);
 export const isFinal = (command: hub.Command | undefined) => command !== undefined && FINAL.has(command.status);
 
@@ -129,6 +132,10 @@ export const givePin = (station: string, body: hub.NewPinWritable) => unwrap(hub
 export const registerCard = (station: string, body: hub.NewCard) => unwrap(hub.registerCard({ path: { station }, body }));
 export const revokeAccessCode = (station: string, code: string, reason: string) =>
   unwrap(hub.revokeAccessCode({ path: { station, code }, body: { reason } }));
+
+export const addStationFile = (body: hub.NewStationFile) => unwrap(hub.addStationFile({ body }));
+export const addClaim = (station: string, body: hub.NewClaim) => unwrap(hub.addClaim({ path: { station }, body }));
+export const revokeStation = (station: string, reason: string) => unwrap(hub.revokeStation({ path: { station }, body: { reason } }));
 
 export const cameraPicture = (station: string, camera: string): Promise<Blob> =>
   unwrap(hub.cameraPicture({ path: { station, camera }, parseAs: "blob" }) as Promise<Outcome<Blob>>);

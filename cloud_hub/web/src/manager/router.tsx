@@ -23,6 +23,18 @@ export const rulesRoute = createRoute({
   component: lazyRouteComponent(() => import("./pages/rules.tsx"), "RulesPage"),
 });
 
+export const identityRoute = createRoute({
+  getParentRoute: () => root,
+  path: "/stations/$station/identity",
+  component: lazyRouteComponent(() => import("./pages/identity.tsx"), "IdentityPage"),
+});
+
+const addStation = createRoute({
+  getParentRoute: () => root,
+  path: "/add-station",
+  component: lazyRouteComponent(() => import("./pages/add_station.tsx"), "AddStationPage"),
+});
+
 const activity = createRoute({
   getParentRoute: () => root,
   path: "/activity",
@@ -36,7 +48,7 @@ const members = createRoute({
 });
 
 export const router = createRouter({
-  routeTree: root.addChildren([overview, stationRoute, rulesRoute, activity, members]),
+  routeTree: root.addChildren([overview, stationRoute, rulesRoute, identityRoute, addStation, activity, members]),
   defaultPreload: "intent",
   scrollRestoration: true,
 });

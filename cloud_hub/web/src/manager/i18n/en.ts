@@ -1,6 +1,7 @@
 /** The same words in English; the type holds them to the Chinese ones. */
 import { OCCUPATIONS } from "../../plain/occupations.ts";
 import type { Words } from "./zh.ts";
+import { identityEn } from "./identity.en.ts";
 import { rulesEn } from "./rules.en.ts";
 import { whyEn } from "./why.en.ts";
 
@@ -214,6 +215,7 @@ export const en: Words = {
     why: { asked: "asked for", suspended: "membership suspended", removed: "member removed" },
   },
   why: whyEn,
+  identity: identityEn,
   rules: rulesEn,
   reason: {
     member: "valid member",

@@ -1,6 +1,7 @@
 /** The manager's words, Chinese first: `en.ts` has the type of this object, so no key can be missing there. */
 import type { AlarmKind, CommandKind, CommandStatus, Credential, DoorState, Reason, Remark } from "../../client";
 import { OCCUPATIONS } from "../../plain/occupations.ts";
+import { identityZh } from "./identity.zh.ts";
 import { rulesZh } from "./rules.zh.ts";
 import { whyZh } from "./why.zh.ts";
 
@@ -344,6 +345,7 @@ export const zh = {
   },
   reason,
   why: whyZh,
+  identity: identityZh,
   rules: rulesZh,
   door,
   alarm,

@@ -10,6 +10,7 @@ import { Loaded, Nothing } from "../parts/notices.tsx";
 import { ScrollCard } from "../parts/scroll_card.tsx";
 import { degrees, Dot, DoorDot, OnlineDot } from "../parts/status.tsx";
 import { Timeline } from "../parts/timeline.tsx";
+import { useIsAdmin } from "../session.tsx";
 import { ago } from "../words.ts";
 
 const SEARCH_FROM = 6; // fewer stations are seen at once
@@ -18,9 +19,17 @@ const RECENT = 8;
 export function OverviewPage() {
   const { t } = useTranslation();
   const query = useQuery(stationsQuery);
+  const admin = useIsAdmin();
   return (
     <>
       <h1 className="hidden">{t("overview.title")}</h1>
+      {admin && (
+        <p className="gap">
+          <Link to="/add-station" data-testid="add-station-link">
+            {t("identity.add")}
+          </Link>
+        </p>
+      )}
       <Loaded query={query} rows={8}>
         {(stations) => (stations.length === 0 ? <Nothing>{t("overview.empty")}</Nothing> : <Overview stations={stations} />)}
       </Loaded>

@@ -1,5 +1,5 @@
 /** One station: its door, comfort, sign, cameras, what happened, what was ordered, how its devices are. */
-import { ArrowLeftOutlined, SafetyOutlined } from "@ant-design/icons";
+import { ArrowLeftOutlined, KeyOutlined, SafetyOutlined } from "@ant-design/icons";
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { Alert, Button } from "antd";
@@ -91,6 +91,9 @@ function Heading({ detail }: { detail: StationDetail }) {
       </div>
       <Link to="/stations/$station/rules" params={{ station: detail.id }} className="rules-link" data-testid="rules-link">
         <SafetyOutlined aria-hidden /> {t("rules.open")}
+      </Link>
+      <Link to="/stations/$station/identity" params={{ station: detail.id }} className="rules-link" data-testid="identity-link">
+        <KeyOutlined aria-hidden /> {t("identity.open")}
       </Link>
       {detail.virtual_door_url !== null && (
         <Button href={detail.virtual_door_url} target="_blank" rel="noreferrer">
