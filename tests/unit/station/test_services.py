@@ -246,7 +246,7 @@ def test_a_change_of_status_is_one_line_and_a_full_pipe_blocks_nobody() -> None:
     ours, theirs = os.pipe()
     try:
         pipe = StatusPipe(theirs)
-        status = Status("secured", False, True, 3, 0, "欢迎")
+        status = Status("secured", False, True, 3, 0, "欢迎", 0)
         pipe.tell(status)
         pipe.tell(status)
         assert [json.loads(line)["door"] for line in os.read(ours, 9999).splitlines()] == ["secured"]
