@@ -79,8 +79,8 @@ def end_claims(connection: sa.Connection, station: str, now: datetime) -> int:
 
 
 def claim(connection: sa.Connection, id: str) -> Any:
-    """The row, or None."""
-    return connection.execute(claims.select().where(claims.c.id == id)).first()
+    """The row, or None. No other hub uses the claim meanwhile."""
+    return connection.execute(claims.select().where(claims.c.id == id).with_for_update()).first()
 
 
 def use_claim(
@@ -112,8 +112,9 @@ def add_certificate(connection: sa.Connection, made: StationCertificate, now: da
 
 
 def certificate(connection: sa.Connection, serial: str) -> Any:
-    """The row, or None."""
-    return connection.execute(station_certificates.select().where(station_certificates.c.serial == serial)).first()
+    """The row, or None. No other hub renews or revokes it meanwhile."""
+    query = station_certificates.select().where(station_certificates.c.serial == serial).with_for_update()
+    return connection.execute(query).first()
 
 
 def certificate_of_key(connection: sa.Connection, station: str, key: str, now: datetime) -> Any:
@@ -213,7 +214,7 @@ def claim_state(row: Any, now: datetime) -> ClaimState:
 def _free_id(connection: sa.Connection) -> str:
     while True:
         id = "".join(secrets.choice(ALPHABET) for _ in range(ID_LENGTH))
-        if claim(connection, id) is None:
+        if connection.scalar(sa.select(claims.c.id).where(claims.c.id == id)) is None:
             return id
 
 

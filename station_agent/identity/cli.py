@@ -173,6 +173,7 @@ def _tell(identity: Path, link: HubLink, as_json: bool) -> datetime:
     else:
         text = f"This box is {link.station} of {link.hub_url}; its certificate lasts until {until:%Y-%m-%d}."
         Console().print(escape(text), soft_wrap=True)
+        Console().print(escape(f"Its profile: yizhan-station check {identity / files.PROFILE}"), soft_wrap=True)
     return until
 
 

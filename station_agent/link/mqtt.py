@@ -153,6 +153,12 @@ class MqttLink:
         client.connect(self._link.host, self._link.port, keepalive=KEEPALIVE_S)
 
     @property
+    def refused_hint(self) -> str:
+        if self._link.certificate_file is None:
+            return ""
+        return "; was the station revoked, or claimed by another box? Then `yizhan-station claim` it anew"
+
+    @property
     def station(self) -> str:
         return self._station
 
@@ -217,7 +223,7 @@ class _Connection:
 
     def _on_connect(self, client: paho.Client, userdata: Any, flags: Any, reason: ReasonCode, props: Any) -> None:
         if reason.is_failure:
-            self._wire.end(f"the broker refuses: {reason}")
+            self._wire.end(f"the broker refuses: {reason}{self._owner.refused_hint}")
         elif not self._connack.done():
             self._connack.set_result(None)
 

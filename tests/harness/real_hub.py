@@ -53,8 +53,8 @@ def tool(name: str) -> str:
 class RealHub(HubProcess):
     """As HubProcess; `admin` is its only log-in."""
 
-    def __init__(self, folder: Path, *options: str) -> None:
-        super().__init__(folder)
+    def __init__(self, folder: Path, *options: str, env: dict[str, str] | None = None) -> None:
+        super().__init__(folder, env)
         self._options = options
         if "--tls-own" in options:
             self.url = f"https://127.0.0.1:{self.port}"
@@ -65,10 +65,10 @@ class RealHub(HubProcess):
     def start(self) -> None:
         if not self.data.exists():
             add = [tool("yizhan-hub"), "users", "add", "admin", "--role", "admin", "--data", str(self.data)]
-            subprocess.run(add, check=True, env=os.environ | {"YIZHAN_PASSWORD": PASSWORD}, capture_output=True)
+            subprocess.run(add, check=True, env=self._environment | {"YIZHAN_PASSWORD": PASSWORD}, capture_output=True)
         command = [tool("yizhan-hub"), "serve", "--port", str(self.port), "--data", str(self.data), *self._options]
         with self._log.open("ab") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log)
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, env=self._environment)
         until(self.is_ready, f"the hub is ready; its log:\n{self._log.read_text()}")
 
     def is_ready(self) -> bool:
@@ -88,9 +88,13 @@ class RealHub(HubProcess):
     def cli(self, *words: str, status: int = 0) -> Any:
         """`yizhan-hub WORDS --json`: what it says."""
         command = [tool("yizhan-hub"), *words, "--data", str(self.data), "--json"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=self._environment)
         assert done.returncode == status, done.stderr
         return json.loads(done.stdout)
+
+    @property
+    def _environment(self) -> dict[str, str]:
+        return {**os.environ, **self.env}
 
     def profile(self, station: str) -> Path:
         path = self._profile_of / f"{station}.toml"

@@ -26,6 +26,7 @@ from station_agent.wire.events import VisitCounted
 from station_agent.wire.kinds import Credential
 from tests.harness.certificates import authority
 from tests.harness.hub_process import until
+from tests.harness.postgres import PostgresServer
 from tests.harness.real_hub import Box, RealHub, tool
 from tests.integration.hub.mqtt_station import WAIT_S, MqttStation
 
@@ -287,6 +288,23 @@ def test_renewal_changes_the_key_and_the_old_certificate_goes_on_until_its_end(h
     for context in (old, box.context()):
         with connected(box, context) as (_, happened):
             assert happened.get(timeout=WAIT_S) == ("connect", 0)
+
+
+def test_claims_and_revocations_are_the_same_on_postgresql(postgres: PostgresServer, tmp_path: Path) -> None:
+    url = postgres.url_with_tables()
+    with RealHub(tmp_path, env={"YIZHAN_DATABASE": url}) as hub:
+        made = hub.cli("stations", "add", str(hub.profile("alpha")))
+        box = hub.box(made["text"], tmp_path / "box")
+        with pytest.raises(HubRefused, match="was used at"):
+            hub.box(made["text"], tmp_path / "second")
+        with HubHttp(hub.url) as asked:
+            renew(box.folder, box.link, asked)
+        with connected(box) as (_, happened):
+            assert happened.get(timeout=WAIT_S) == ("connect", 0)
+            assert hub.cli("stations", "revoke", "alpha", "--reason", "stolen")["certificates"] == 2
+            assert happened.get(timeout=WAIT_S)[0] == "disconnect"
+        assert hub.cli("audit", "verify")["sound"]
+    postgres.drop(url)
 
 
 def test_a_hub_that_is_away_is_told_apart_from_one_that_refuses(hub: RealHub, tmp_path: Path) -> None:
