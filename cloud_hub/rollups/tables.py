@@ -8,6 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from pydantic import ValidationError
+from pydantic_core import from_json
 
 from cloud_hub.rollups.buckets import HOUR, MINUTE, Bucket, decoded, encoded, gathered, merge, shown
 from cloud_hub.stations.models import Point, ReadingSeries, Series
@@ -55,18 +56,21 @@ def series(
     """Each datapoint's measurements since `since`, oldest first, one a span in which there was any."""
     table = TABLES[span]
     query = (
-        sa.select(table.c.at, table.c.body)
+        sa.select(table.c.at, sa.type_coerce(table.c.body, sa.Text))
         .where(table.c.station == station, table.c.at > since - span)
         .order_by(table.c.at)
     )
     found: dict[tuple[str, str], list[Point]] = {}
     units: dict[tuple[str, str], str] = {}
     for at, body in connection.execute(query):
-        for cell in body:
-            name = (cell[0], cell[1])
-            if device in (None, name[0]) and point in (None, name[1]):
-                found.setdefault(name, []).append(shown(cell, at, span))
+        for cell in from_json(body):  # half of what json.loads takes, and this is most of a chart
+            if (point is None or cell[1] == point) and (device is None or cell[0] == device):
+                name = (cell[0], cell[1])
                 units[name] = cell[2]
+                points = found.get(name)
+                if points is None:
+                    points = found[name] = []
+                points.append(shown(cell, at, span))
     return ReadingSeries(
         series=[
             Series(device=name[0], point=name[1], unit=units[name], points=points)

@@ -32,7 +32,7 @@ def load(connection: sa.Connection, revision: str) -> None:
     """Fills an empty database of either kind."""
     text = dump(revision).read_text(encoding="utf-8")
     if connection.dialect.name == "postgresql":
-        # the file is as SQLite writes it: rows by key, ids that count on, a name that PostgreSQL reserves, numbers for truth
+        # it is as SQLite writes it: rows by key, ids that count on, a name that PostgreSQL reserves, 1 for true
         text = re.sub(r"\)\s*WITHOUT ROWID\s*;", ");", text)
         text = re.sub(r"(CREATE TABLE (?:audit|archives) \(\s*)id INTEGER NOT NULL", r"\1id SERIAL", text)
         text = re.sub(r"(?<![\w\"])user(?![\w\"])", '"user"', text)

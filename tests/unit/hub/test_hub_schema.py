@@ -12,7 +12,7 @@ from sqlalchemy.schema import CreateTable
 
 from cloud_hub.admin import BadUser, add_user, list_stations
 from cloud_hub.openapi import openapi_text
-from cloud_hub.storage.bulk import upsert_statement
+from cloud_hub.storage.bulk import insert_statement
 from cloud_hub.storage.database import Database
 from cloud_hub.storage.migrate import NewerSchema, migrate, newest
 from cloud_hub.storage.schema import events, latest_readings, metadata, station_streams, users
@@ -39,7 +39,7 @@ def test_every_table_is_one_that_postgresql_can_make(table: sa.Table) -> None:
 def test_upserts_are_the_same_in_both_databases() -> None:
     columns = [column.name for column in latest_readings.columns]
     for dialect in ("sqlite", "postgresql"):
-        text = str(upsert_statement(dialect, latest_readings, columns, "at").compile())
+        text = str(insert_statement(dialect, latest_readings, columns, "update", "at").compile())
         assert "ON CONFLICT (station, device, point) DO UPDATE SET value = excluded.value" in text
         assert text.rstrip().endswith("WHERE latest_readings.at <= excluded.at")
 
