@@ -26,6 +26,7 @@ from station_agent.wire.events import VisitCounted
 from station_agent.wire.kinds import Credential
 from tests.harness.certificates import authority
 from tests.harness.hub_process import until
+from tests.harness.listening import listening
 from tests.harness.postgres import PostgresServer
 from tests.harness.real_hub import Box, RealHub, tool
 from tests.integration.hub.mqtt_station import WAIT_S, MqttStation
@@ -136,6 +137,13 @@ def test_the_broker_speaks_no_word_in_the_clear(boxes: dict[str, Box]) -> None:
         plain.sendall(b"\x10\x10\x00\x04MQTT\x04\x02\x00\x14\x00\x04spy1")  # CONNECT
         answer = b"".join(iter(lambda: plain.recv(100), b""))
     assert not answer.startswith(b"\x20")  # CONNACK
+
+
+def test_hub_and_broker_are_heard_on_this_machine_only(hub: RealHub) -> None:
+    assert hub.process is not None
+    heard = listening(hub.process.pid)
+    assert len(heard) == 3  # pages, MQTT, the hub's own line to its broker
+    assert set(heard.values()) == {"127.0.0.1"}
 
 
 def without_certificate(box: Box, folder: Path) -> ssl.SSLContext:

@@ -37,7 +37,15 @@ def profile(station: str) -> StationProfile:
         {
             "station": {"id": station, "name": "驿站", "place": {"latitude": 43.9, "longitude": 125.3}},
             "lines": {"bus": {"url": "/dev/null"}},
-            "devices": {"lock": {"driver": "modbus_lock", "line": "bus"}},
+            "devices": {
+                "lock": {
+                    "driver": "modbus_lock",
+                    "line": "bus",
+                    "profile": "waveshare_relay_d",
+                    "address": 1,
+                    "options": {"coil": 0, "contact": 0},
+                }
+            },
             "door": {"lock": "lock"},
         }
     )
