@@ -17,6 +17,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 
+from cloud_hub.storage.engines import without_nul
+
 ROWS_MAX = 5_000
 """In one statement to PostgreSQL: a few megabytes, built whole in memory at both ends."""
 
@@ -75,8 +77,18 @@ def _compiled(
     """The statement's text, the order in which it takes the columns, and what makes stored values of given ones."""
     compiled = insert_statement(dialect.name, table, columns, taken, newer).compile(dialect=dialect)
     order = tuple(getattr(compiled, "positiontup", None) or columns)
-    processors = tuple(table.c[name].type.dialect_impl(dialect).bind_processor(dialect) for name in order)
-    return str(compiled), order, processors
+    return str(compiled), order, tuple(_processor(dialect, table.c[name].type) for name in order)
+
+
+def _processor(dialect: sa.Dialect, kind: sa.types.TypeEngine[Any]) -> Processor | None:
+    found: Processor | None = kind.dialect_impl(dialect).bind_processor(dialect)
+    if found is None and dialect.name == "postgresql" and isinstance(kind, sa.String):
+        return _words
+    return found
+
+
+def _words(value: str | None) -> str | None:
+    return None if value is None else without_nul(value)
 
 
 def insert_statement(

@@ -90,7 +90,7 @@ def _postgresql_engine(url: sa.URL) -> sa.Engine:
         "keepalives_count": 3,
         "tcp_user_timeout": _SILENT_MS_MAX,
     }
-    return sa.create_engine(
+    engine = sa.create_engine(
         url,
         pool_size=READERS + 1,
         max_overflow=0,
@@ -98,10 +98,28 @@ def _postgresql_engine(url: sa.URL) -> sa.Engine:
         connect_args={**connect_args, **_own_options(url, connect_args)},
     )
 
+    @sa.event.listens_for(engine, "connect")
+    def _connected(connection: Any, _record: object) -> None:
+        from psycopg.types.string import StrDumper  # not loaded where SQLite is used
+
+        class WithoutNul(StrDumper):
+            """PostgreSQL's text holds no NUL, and no text that somebody sends may make a statement fail."""
+
+            def dump(self, obj: str) -> Any:
+                return super().dump(without_nul(obj))
+
+        connection.adapters.register_dumper(str, WithoutNul)
+
+    return engine
+
 
 def _own_options(url: sa.URL, ours: dict[str, Any]) -> dict[str, Any]:
     """What the URL's query says of the same names wins, but for what the promises rest on."""
     return {name: url.query[name] for name in ours if name in url.query and name != "options"}
+
+
+def without_nul(text: str) -> str:
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}") if "\0" in text else text
 
 
 def reading(engine: sa.Engine) -> sa.Engine:

@@ -45,16 +45,6 @@ class Json(TypeDecorator[Any]):
         return None if value is None else json.loads(value)
 
 
-class Words(TypeDecorator[str]):
-    """What people or machines wrote. PostgreSQL's text holds no NUL, so none is kept, in either database."""
-
-    impl = sa.Text
-    cache_ok = True
-
-    def process_bind_param(self, value: str | None, dialect: sa.Dialect) -> str | None:
-        return None if value is None else value.replace("\0", "\N{REPLACEMENT CHARACTER}")
-
-
 metadata = sa.MetaData(
     naming_convention={
         "pk": "pk_%(table_name)s",
@@ -183,7 +173,7 @@ alarms = sa.Table(
     sa.Column("station", _STATION, primary_key=True),
     sa.Column("alarm", sa.String(32), primary_key=True),
     sa.Column("subject", sa.String(48), primary_key=True),
-    sa.Column("detail", Words, nullable=False),
+    sa.Column("detail", sa.Text, nullable=False),
     sa.Column("raised_at", Moment, nullable=False),
     sa.Column("cleared_at", Moment),
 )
@@ -329,7 +319,7 @@ commands = sa.Table(
     sa.Column("expires_at", Moment, nullable=False),
     sa.Column("status", sa.String(16), nullable=False),
     sa.Column("told_by_station", sa.Boolean, nullable=False),  # the status; what a station tells wins
-    sa.Column("detail", Words, nullable=False),
+    sa.Column("detail", sa.Text, nullable=False),
     sa.Column("result", Json, nullable=False),
     sa.Column("accepted_at", Moment),
     sa.Column("settled_at", Moment),
@@ -446,5 +436,5 @@ rejected = sa.Table(
     sa.Column("reason", sa.String(64), primary_key=True),
     sa.Column("count", sa.BigInteger, nullable=False),
     sa.Column("last_at", Moment, nullable=False),
-    sa.Column("last_detail", Words, nullable=False),
+    sa.Column("last_detail", sa.Text, nullable=False),
 )

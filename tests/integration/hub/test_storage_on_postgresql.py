@@ -9,12 +9,14 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from cloud_hub.settings import BadSettings
+from cloud_hub.storage.bulk import insert_new
 from cloud_hub.storage.database import Database
 from cloud_hub.storage.engines import database_of, engine_of
-from cloud_hub.storage.schema import metadata
+from cloud_hub.storage.schema import members, metadata
 from tests.harness.postgres import PostgresServer
 from tests.unit.hub import test_ingest_store
 from tests.unit.hub.test_ingest_store import *  # noqa: F403  the same specification, with the fixture below
+from tests.unit.hub.test_ingest_store import NOW
 
 pytestmark = pytest.mark.integration
 
@@ -40,6 +42,21 @@ def db(engine: sa.Engine) -> Iterator[sa.Connection]:
 def test_migrations_lead_to_exactly_the_schema(engine: sa.Engine) -> None:
     with engine.begin() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_no_text_that_somebody_sends_makes_a_statement_fail(db: sa.Connection) -> None:
+    """PostgreSQL's text holds no NUL."""
+    row = {"id": "0d00000000000001", "name": "王\0秀兰", "occupation": "courier", "active": True, "created_at": NOW}
+    db.execute(members.insert().values(row))
+    insert_new(db, members, [{**row, "id": "0d00000000000002"}, {**row, "id": "0d00000000000003"}])
+    names = db.scalars(sa.select(members.c.name).where(members.c.name == "王\0秀兰")).all()
+    assert names == ["王\N{REPLACEMENT CHARACTER}秀兰"] * 3
+
+
+def test_what_is_too_long_is_an_error_and_not_cut_off(db: sa.Connection) -> None:
+    row = {"id": "0d00000000000001", "name": "x" * 61, "occupation": "courier", "active": True, "created_at": NOW}
+    with pytest.raises(sa.exc.DataError):
+        insert_new(db, members, [row])
 
 
 def test_a_commit_is_on_disk_whatever_the_server_does_by_default(engine: sa.Engine) -> None:
