@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,11 +14,10 @@ import sqlalchemy as sa
 from cloud_hub.archive.parquet import ask, read
 from cloud_hub.archive.records import FOLDER, anchors, is_proven
 from cloud_hub.backup.manifest import digest
-from cloud_hub.storage.schema import archives, audit, chain_anchors, events, telemetry
+from cloud_hub.storage.schema import archives, audit, chain_anchors, events, moment, telemetry
 from station_agent.wire import chain
 
 TABLES = {table.name: table for table in (telemetry, events, audit)}
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,5 +121,4 @@ def _by_time(files: Sequence[Path], station: str) -> Iterator[Sequence[Any]]:
 
 def _event(row: dict[str, Any]) -> SimpleNamespace:
     """With its time and its body as they were chained."""
-    at = _EPOCH + timedelta(microseconds=row["reported_at"])
-    return SimpleNamespace(**{**row, "reported_at": at, "body": json.loads(row["body"])})
+    return SimpleNamespace(**{**row, "reported_at": moment(row["reported_at"]), "body": json.loads(row["body"])})

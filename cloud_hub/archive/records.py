@@ -63,11 +63,16 @@ def done(connection: sa.Connection, number: int, now: datetime) -> None:
 
 
 def anchor(
-    connection: sa.Connection, key: bytes, station: str, spool: str, seq: int, chain: str | None, archive: int
+    connection: sa.Connection, key: bytes, spool: tuple[str, str], new: Anchor, archive: int, got_at: datetime
 ) -> None:
-    said = _anchored(station, spool, seq, chain)
-    row = {"station": station, "spool": spool, "seq": seq, "chain": chain, "archive": archive}
-    upsert(connection, chain_anchors, [{**row, "proof": proof(key, said)}])
+    """The chain of the spool (station, spool) goes on after `new`. `got_at`: when the first of the events came that
+    are archived now; an earlier time that is known stays."""
+    station, name = spool
+    there = (chain_anchors.c.station == station, chain_anchors.c.spool == name)
+    began_at = connection.scalar(sa.select(chain_anchors.c.began_at).where(*there))
+    row = {"station": station, "spool": name, "seq": new.seq, "chain": new.chain, "archive": archive}
+    said = _anchored(station, name, new.seq, new.chain)
+    upsert(connection, chain_anchors, [{**row, "proof": proof(key, said), "began_at": began_at or got_at}])
 
 
 def anchors(connection: sa.Connection, key: bytes | None) -> dict[tuple[str, str], Anchor]:

@@ -16,7 +16,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from cloud_hub.storage.schema import claims, events
+from cloud_hub.storage.schema import chain_anchors, claims, events
 
 FIRST = "the station's first"
 UNEXPLAINED = "no claim before it: the box's disk was lost, or wiped"
@@ -68,10 +68,16 @@ def beginnings(connection: sa.Connection, station: str | None) -> list[Beginning
     if station is not None:
         first = first.where(events.c.station == station)
         of_claims = of_claims.where(claims.c.station == station)
+    first = first.group_by(events.c.station, events.c.spool)
     used: dict[str, list[Used]] = {}
     for row in connection.execute(of_claims):
         used.setdefault(row.station, []).append(Used(row.used_at, row.created_by, row.reason))
+    archived = sa.select(chain_anchors.c.station, chain_anchors.c.spool, chain_anchors.c.began_at)
+    began = {(row.station, row.spool): row.began_at for row in connection.execute(first)}
+    for row in connection.execute(archived.where(chain_anchors.c.began_at.is_not(None))):
+        if station in (None, row.station):
+            began[row.station, row.spool] = row.began_at
     spools: dict[str, list[tuple[str, datetime]]] = {}
-    for row in connection.execute(first.group_by(events.c.station, events.c.spool)):
-        spools.setdefault(row.station, []).append((row.spool, row.began_at))
+    for (name, spool), began_at in sorted(began.items()):
+        spools.setdefault(name, []).append((spool, began_at))
     return [one for name in sorted(spools) for one in explained(name, spools[name], used.get(name, ()))]

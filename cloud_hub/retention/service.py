@@ -35,7 +35,7 @@ from cloud_hub.retention.keep import Keep, horizon
 from cloud_hub.rollups.buckets import HOUR, MINUTE
 from cloud_hub.rollups.tables import TABLES
 from cloud_hub.storage.database import Database
-from cloud_hub.storage.schema import phone_sessions, phone_tickets, sessions, stations, telemetry
+from cloud_hub.storage.schema import moment, phone_sessions, phone_tickets, sessions, stations, telemetry
 
 EVERY_S = 3600.0
 FILE_ROWS = 200_000
@@ -129,7 +129,8 @@ class Retention:
 def _delete(connection: sa.Connection, key: bytes, one: Slice, number: int) -> None:
     delete(connection, one)
     if one.cut.spool is not None:
-        records.anchor(connection, key, *one.cut.spool, one.last.seq, one.last.chain, number)
+        got_at = moment(one.rows[0].received_at)
+        records.anchor(connection, key, one.cut.spool, records.Anchor(one.last.seq, one.last.chain), number, got_at)
 
 
 def _drop_some(connection: sa.Connection, table: sa.Table, station: str, before: datetime) -> int:

@@ -19,6 +19,11 @@ _MICROSECOND = timedelta(microseconds=1)
 _encode = json.JSONEncoder(separators=(",", ":")).encode  # made once: dumps() would make one for every row
 
 
+def moment(stored: int) -> datetime:
+    """Of microseconds since 1970 UTC."""
+    return _EPOCH + stored * _MICROSECOND
+
+
 class Moment(TypeDecorator[datetime]):
     """An aware datetime, kept as microseconds since 1970 UTC."""
 
@@ -29,7 +34,7 @@ class Moment(TypeDecorator[datetime]):
         return None if value is None else (value - _EPOCH) // _MICROSECOND
 
     def process_result_value(self, value: Any | None, dialect: sa.Dialect) -> datetime | None:
-        return None if value is None else _EPOCH + value * _MICROSECOND
+        return None if value is None else moment(value)
 
 
 class Json(TypeDecorator[Any]):
@@ -427,6 +432,7 @@ chain_anchors = sa.Table(
     sa.Column("chain", _HASH),
     sa.Column("archive", sa.Integer, nullable=False),
     sa.Column("proof", _HASH, nullable=False),
+    sa.Column("began_at", Moment),  # when the hub got the spool's first event
 )
 
 rejected = sa.Table(

@@ -1,5 +1,7 @@
 """What is old leaves the database: into the archive first where it must be kept, and the log is still proven."""
 
+import asyncio
+import json
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,11 +12,14 @@ from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
+from typer.testing import CliRunner
 
 from cloud_hub.archive import cuts, records
 from cloud_hub.archive.check import archived_rows, checked, files_of
 from cloud_hub.archive.parquet import ArchiveFailed, write
+from cloud_hub.cli import app
 from cloud_hub.counters import Counters
+from cloud_hub.events.beginnings import FIRST, beginnings
 from cloud_hub.events.verify import SpoolReport, verified
 from cloud_hub.ingest.store import store
 from cloud_hub.retention.keep import Keep, horizon
@@ -62,8 +67,9 @@ class At:
 class Place:
     """A hub's folder and database, with what stations told on the days before NOW."""
 
-    def __init__(self, data: Path, database: Database) -> None:
+    def __init__(self, data: Path, database: Database, url: str) -> None:
         self.data = data
+        self.url = url
         self.database = database
         self.clock = At()
         self.head = chain.beginning(SPOOL)
@@ -120,7 +126,7 @@ async def a_place(data: Path, where: Where) -> AsyncIterator[Place]:
     async with Database.open(where) as database:
         row = {"id": STATION, "profile": {}, "broker_secret": "x", "created_at": NOW}
         await database.write(lambda c: c.execute(stations.insert().values(row)))
-        yield Place(data, database)
+        yield Place(data, database, "" if isinstance(where, Path) else where.render_as_string(hide_password=False))
 
 
 @pytest.fixture
@@ -181,6 +187,8 @@ async def test_archived_events_are_still_proven_and_new_ones_follow_them(place: 
     assert (report.sound, report.archived, report.events) == (True, 3, 2)
     assert await place.archive() == ([None], [])
     assert [row["seq"] for row in place.archived(events)] == [1, 2, 3]
+    (began,) = await place.database.read(lambda c: beginnings(c, None))
+    assert (began.began_at, began.why) == (NOW, FIRST), "as before, though its first events are archived"
     place.clock.at = NOW + timedelta(days=400)
     await place.round(events_days=365)
     assert await place.count(events) == 0
@@ -293,3 +301,24 @@ async def test_without_duckdb_a_hub_that_would_archive_says_what_to_install(
     with pytest.raises(BadSettings, match=r"pip install 'yizhan\[archive\]'"):
         await place.round(events_days=365)
     await place.round(telemetry_days=35)
+
+
+async def test_the_command_takes_out_shows_and_verifies(place: Place) -> None:
+    for days in (400.0, 390.0, 1.0):
+        await place.event(days)
+    where = [] if place.database.dialect == "sqlite" else ["--database", place.url]
+    words = ["--data", str(place.data), *where]
+    ran = await asyncio.to_thread(CliRunner().invoke, app, ["archive", "run", "--keep-events-days", "365", *words])
+    assert ran.exit_code == 0, ran.output
+    ran = await asyncio.to_thread(CliRunner().invoke, app, ["archive", "verify", "--json", *words])
+    assert (ran.exit_code, json.loads(ran.stdout)["sound"]) == (0, True)
+    shown = CliRunner().invoke(app, ["archive", "show", "events", "--data", str(place.data), "--station", STATION])
+    kept = [json.loads(line) for line in shown.stdout.splitlines()]
+    assert [row["kind"] for row in kept] == ["some.kind"] * len(kept) != []
+    (file,) = (place.data / "archive").rglob("*.parquet")
+    await asyncio.to_thread(file.write_bytes, b"PAR1")
+    ran = await asyncio.to_thread(CliRunner().invoke, app, ["archive", "verify", *words])
+    assert (ran.exit_code, "NOT whole" in ran.stdout) == (2, True)
+    shown = CliRunner().invoke(app, ["archive", "show", "events", "--data", str(place.data)])
+    assert (shown.exit_code, "cannot be read" in shown.output) == (1, True)
+    assert CliRunner().invoke(app, ["archive", "show", "users", "--data", str(place.data)]).exit_code == 1
