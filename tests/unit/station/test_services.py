@@ -251,7 +251,7 @@ def test_a_change_of_status_is_one_line_and_a_full_pipe_blocks_nobody() -> None:
         pipe.tell(status)
         assert [json.loads(line)["door"] for line in os.read(ours, 9999).splitlines()] == ["secured"]
         for spooled in range(5000):
-            pipe.tell(Status("secured", False, True, 3, spooled, ""))
+            pipe.tell(Status("secured", False, True, 3, spooled, "", 0))
     finally:
         os.close(ours)
         os.close(theirs)
