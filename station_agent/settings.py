@@ -20,6 +20,7 @@ import firmware_bridge.bridge as bridge
 from firmware_bridge.config import DeviceConfig, LineConfig
 from firmware_bridge.drivers import DRIVERS, Capability
 from station_agent.access.input_check import check_inputs, has_contact
+from station_agent.alarms.check import check_alarms, unwatched
 from station_agent.devices import device_config, line_config
 from station_agent.faces import packs
 from station_agent.faces.liveness import Mode
@@ -109,7 +110,7 @@ def read_profile(path: Path, profiles_dir: Path, lines: Mapping[str, str], camer
     except ValidationError as error:
         return Checked(None, errors + _explained(error), [])
     errors += _cross_checked(profile, profiles_dir)
-    return Checked(None if errors else profile, errors, _warnings(profile))
+    return Checked(None if errors else profile, errors, [*_warnings(profile), *unwatched(profile, profiles_dir)])
 
 
 def check_pack(checked: Checked, models: Path | None, trust: Path | None) -> Checked:
@@ -213,6 +214,7 @@ def _cross_checked(profile: StationProfile, profiles_dir: Path) -> list[str]:
     errors += _check_button(profile)
     errors += check_inputs(profile)
     errors += check_door_code(profile)
+    errors += check_alarms(profile, profiles_dir)
     if profile.faces.enabled:
         if profile.faces.camera is None:
             errors.append("faces.camera: faces are on, so name the camera that sees them")

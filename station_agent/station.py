@@ -1,6 +1,6 @@
 """The composition root: a profile becomes a running station. All wiring is here and in `assembly`, and nothing else is.
 
-    devices --emit--> Station.on_event --> entrance, telemetry, device board
+    devices --emit--> Station.on_event --> entrance, telemetry, alarms, device board
     hub ----link----> Uplink ----------> outbox (acks), orders, roster
     everything that is told ----> spool ----> outbox ----> link
 
@@ -30,6 +30,8 @@ from firmware_bridge.capabilities import (
 from firmware_bridge.recorder import Recorder
 from firmware_bridge.secrets import SecretDirectory
 from station_agent.alarms.board import AlarmBoard
+from station_agent.alarms.watcher import AlarmWatcher
+from station_agent.assembly.alarms import open_alarms
 from station_agent.assembly.announcer import open_announcer
 from station_agent.assembly.device_board import DeviceBoard
 from station_agent.assembly.entrance import Entrance, open_entrance
@@ -60,6 +62,7 @@ class Station:
         self._faces = Faces(ground, self._linked)
         self._entrance: Entrance
         self._telemetry: Telemetry
+        self._alarms: AlarmWatcher
         self._hub: HubSide | None
 
     async def assemble(self, bridge: Bridge) -> None:
@@ -74,6 +77,7 @@ class Station:
         self._entrance = entrance = await open_entrance(
             ground, bridge, cameras, announcer, self._devices, has_faces=self._faces.on
         )
+        self._alarms = open_alarms(ground, entrance, announcer)
         period_s = profile.telemetry.period_s
         self._telemetry = Telemetry(ground.spool, period_s, ground.clock, lambda: upkeep(ground, entrance.desk))
         keep("telemetry", self._telemetry.run)
@@ -120,9 +124,11 @@ class Station:
             case Reading():
                 self._telemetry.take(event)
                 self._entrance.read(event)
+                self._alarms.reading(event)
             case HealthChanged():
                 self._devices.health_changed(event)
                 self._entrance.doorkeeper.health_changed(event)
+                self._alarms.health_changed(event)
             case CardRead():
                 self._entrance.readers.card(event)
             case KeysPressed():
@@ -132,6 +138,7 @@ class Station:
 
     def _input_changed(self, event: InputChanged) -> None:
         pressed, door = self._entrance.input_changed(event), self._ground.profile.door
+        self._alarms.input_changed(event)
         if pressed and (event.device, event.input) == (door.lock, door.face_button):
             self._faces.button_pressed(event.device, self._entrance.desk)
 

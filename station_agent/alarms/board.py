@@ -37,6 +37,9 @@ class AlarmBoard:
     def standing(self, subject: str) -> frozenset[AlarmKind]:
         return frozenset(alarm for alarm, of in self._standing if of == subject)
 
+    def all_standing(self) -> Standing:
+        return frozenset(self._standing)
+
     def raise_alarm(self, alarm: AlarmKind, subject: str, detail: str) -> None:
         if (alarm, subject) in self._standing:
             return

@@ -49,6 +49,12 @@ class Announcer:
         if self._voice is not None:
             self._voice.say(sentence)
 
+    def announce(self, sentence: Sentence) -> None:
+        """For everybody who is here."""
+        if self.sign is not None:
+            self.sign.say(sentence.zh)
+        self._speak(sentence)
+
     async def ask(self, movement: Movement) -> None:
         """Tells a challenge; returns once it can be read, or heard where there is no sign. Raises NotTold."""
         sentence = ASKED[movement]

@@ -223,6 +223,36 @@ class VoiceRow(Wire):
     language: Literal["zh", "en"] = "zh"
 
 
+AlarmText = Annotated[str, Field(pattern=r"^!?[a-z0-9][a-z0-9_-]{0,47}\.[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+"""An input or a point of a device: "device.point"; "!" before it: an alarm while the device says no."""
+
+
+class AlarmRow(Wire):
+    """An alarm that an input or a reading raises. docs/alarms.md has what each kind takes for granted."""
+
+    kind: Literal[
+        "smoke",
+        "gas",
+        "co_high",
+        "water_leak",
+        "tamper",
+        "power_lost",
+        "battery_low",
+        "device_fault",
+        "temperature_low",
+        "temperature_high",
+        "humidity_high",
+        "co2_high",
+        "pm25_high",
+        "motion_closed",
+    ]
+    when: AlarmText
+    limit: float | None = Field(default=None, description="a number beyond it is an alarm; by the kind if not given")
+    clear_at: float | None = Field(default=None, description="and one beyond this, on the other side, is none")
+    for_s: float | None = Field(default=None, ge=0, le=86400, description="it must have lasted for so long")
+    clear_for_s: float | None = Field(default=None, ge=0, le=86400, description="and be over for so long")
+
+
 class TelemetryRow(Wire):
     period_s: float = Field(default=60.0, ge=1, le=3600, description="readings are spooled once in this time")
     heartbeat_s: float = Field(default=20.0, ge=1, le=600)
@@ -241,4 +271,5 @@ class StationProfile(Wire):
     sign: SignRow | None = None
     door_code: DoorCodeRow | None = None
     voice: VoiceRow | None = None
+    alarms: dict[Name, AlarmRow] = Field(default_factory=dict, max_length=64)
     telemetry: TelemetryRow = TelemetryRow()
