@@ -147,7 +147,7 @@ def build_hub(settings: Settings, clock: Clock, keys: Keys, database: Database) 
         commands=commands,
         members=MemberService(database, clock, members_changed),
         codes=CodeService(database, clock, keys, rosters.changed),
-        knocks=KnockService(clock, keys.hub, nats, board, counters),
+        knocks=KnockService(clock, keys, nats, board, counters),
         faces=faces,
         rosters=rosters,
         rules=rules,

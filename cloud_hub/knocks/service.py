@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from uuid import UUID, uuid4
 
 import nats
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from nats.aio.msg import Msg
 from pydantic import ValidationError
 
 from cloud_hub.clock import Clock
 from cloud_hub.counters import Counters
+from cloud_hub.keys import Keys
 from cloud_hub.knocks.models import KnockOutcome, NewKnock, PhoneDoor
 from cloud_hub.nats_link import BrokerLost, NatsLink
 from cloud_hub.problems import Problem
@@ -52,14 +52,14 @@ class KnockService:
     def __init__(
         self,
         clock: Clock,
-        key: Ed25519PrivateKey,
+        keys: Keys,
         nats: NatsLink,
         board: Board,
         counters: Counters,
         answer_within_s: float = ANSWER_WITHIN_S,
     ) -> None:
         self._clock = clock
-        self._key = key
+        self._keys = keys
         self._nats = nats
         self._board = board
         self._counters = counters
@@ -117,7 +117,7 @@ class KnockService:
         waiting = _Waiting(station, asyncio.get_running_loop().create_future())
         self._waiting[id] = waiting
         try:
-            if not await self._nats.send(station, Down.KNOCK, sign("knock", knocked.model_dump_json(), self._key)):
+            if not await self._nats.send(station, Down.KNOCK, sign("knock", knocked.model_dump_json(), self._keys.hub)):
                 raise Problem(503, "station-offline", f"Station {station} cannot be reached: show your own code there.")
             async with asyncio.timeout(self._answer_within_s):
                 return await waiting.answer

@@ -81,7 +81,7 @@ class Hub:
         self.online("demo-01")
         self.service = KnockService(
             self.clock,
-            HUB,
+            SimpleNamespace(hub=HUB),  # type: ignore[arg-type]
             self.nats,  # type: ignore[arg-type]
             self.board,
             self.counters,
