@@ -28,7 +28,7 @@ from cloud_hub.backup.manifest import BadBackup, Manifest, table_file
 from cloud_hub.storage.bulk import insert_all
 from cloud_hub.storage.migrate import migrate, newest
 from cloud_hub.storage.raw import ROWS_AT_ONCE
-from cloud_hub.storage.schema import events, members, metadata, restores, rosters, stations, users
+from cloud_hub.storage.schema import claims, events, members, metadata, restores, rosters, stations, users
 
 VERSIONS_AHEAD = 100_000
 """Of rosters: more than a hub makes in a hundred years at several a day."""
@@ -74,6 +74,8 @@ def restore(
     migrate(connection)
     _count_on(connection)
     connection.execute(rosters.update().values(version=rosters.c.version + VERSIONS_AHEAD, digest=""))
+    waiting = (claims.c.used_at.is_(None), claims.c.withdrawn_at.is_(None))  # some were used since; by whom, is lost
+    connection.execute(claims.update().where(*waiting).values(withdrawn_at=now))
     connection.execute(restores.insert().values(at=now, made_at=manifest.made_at, actor=actor))
     audit.record(connection, now, actor, "hub.restore", "database", {"made_at": manifest.made_at.isoformat()})
 

@@ -58,6 +58,7 @@ class StationCertificate:
     key: str
     pem: str
     not_after: datetime
+    issued_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +153,29 @@ def issue_station(
         key=key_hash(key),
         pem=certificate.public_bytes(Encoding.PEM).decode(),
         not_after=certificate.not_valid_after_utc,
+        issued_at=issued_at(certificate),
+    )
+
+
+def issued_at(certificate: x509.Certificate) -> datetime:
+    return certificate.not_valid_before_utc + _BEFORE
+
+
+def read_station(authority: Authority, pem: str) -> StationCertificate | None:
+    """What `issue_station` made once; None for anything else."""
+    try:
+        certificate = x509.load_pem_x509_certificate(pem.encode())
+        certificate.verify_directly_issued_by(authority.certificate)
+        (name,) = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (ValueError, TypeError, InvalidSignature, x509.ExtensionNotFound):
+        return None
+    key = certificate.public_key()
+    station, _, serial = str(name.value).removeprefix(_NAME).partition(":")
+    if not isinstance(key, ec.EllipticCurvePublicKey) or serial != f"{certificate.serial_number:x}":
+        return None
+    clean = certificate.public_bytes(Encoding.PEM).decode()
+    return StationCertificate(
+        serial, station, str(name.value), key_hash(key), clean, certificate.not_valid_after_utc, issued_at(certificate)
     )
 
 

@@ -18,7 +18,7 @@ from cloud_hub.enrolment.authority import StationCertificate, station_user
 from cloud_hub.enrolment.models import CertificateRow, CertificateState, ClaimRow, ClaimState, Identity
 from cloud_hub.problems import Problem
 from cloud_hub.storage.schema import audit as audit_rows
-from cloud_hub.storage.schema import claims, station_certificates, stations
+from cloud_hub.storage.schema import claims, restores, station_certificates, stations
 from station_agent.wire.claim import ALPHABET, ID_LENGTH
 from station_agent.wire.profile import StationProfile
 
@@ -94,6 +94,12 @@ def use_claim(
     add_certificate(connection, certificate, now, f"claim:{id}")
     detail = {"claim": id, "serial": certificate.serial, "address": address}
     audit.record(connection, now, f"station:{station}", "station.claim", station, detail)
+
+
+def was_lost(connection: sa.Connection, at: datetime) -> bool:
+    """Whether what this hub did at that moment is lost, because it was restored from a backup of before."""
+    gap = (restores.c.made_at <= at, restores.c.at >= at)
+    return connection.scalar(sa.select(sa.literal(1)).select_from(restores).where(*gap).limit(1)) is not None
 
 
 def add_certificate(connection: sa.Connection, made: StationCertificate, now: datetime, issued_by: str) -> None:

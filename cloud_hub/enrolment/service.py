@@ -26,7 +26,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from cloud_hub.clock import Clock
 from cloud_hub.enrolment import queries
-from cloud_hub.enrolment.authority import BadRequest, StationCertificate, issue_station, key_hash, read_request
+from cloud_hub.enrolment.authority import (
+    BadRequest,
+    StationCertificate,
+    issue_station,
+    key_hash,
+    read_request,
+    read_station,
+)
 from cloud_hub.enrolment.models import Claim, ClaimState, Identity, NewClaim, Revoked
 from cloud_hub.enrolment.qr import qr_svg
 from cloud_hub.keys import Keys
@@ -220,7 +227,7 @@ class EnrolmentService:
         now = self._clock.now()
 
         def renew(connection: sa.Connection) -> str:
-            row = queries.certificate(connection, request.serial)
+            row = queries.certificate(connection, request.serial) or self._restored(connection, request)
             if row is None or row.station != request.station or not _proved(row.certificate, request):
                 raise Problem(403, "renewal-refused", "This is not proved by the key of that certificate.")
             if row.revoked_at is not None:
@@ -243,6 +250,17 @@ class EnrolmentService:
         await self.look()
         signed = sign("document", body, self._keys.hub).decode()
         return RenewalAnswer(trust=self._keys.signing.links_after(request.trust_version), renewed=signed)
+
+    def _restored(self, connection: sa.Connection, request: RenewalRequest) -> Any:
+        """The row of a certificate that this hub gave and then lost, being restored from a backup of before. None for
+        any other. What was revoked in that time is lost as well: whoever restores a hub has to repeat it."""
+        made = read_station(self._keys.authorities.station, request.certificate or "")
+        if made is None or made.serial != request.serial or not queries.is_station(connection, made.station):
+            return None
+        if not queries.was_lost(connection, made.issued_at):
+            return None
+        queries.add_certificate(connection, made, made.issued_at, "a hub that was restored since")
+        return queries.certificate(connection, made.serial)
 
     def _renewed(
         self, connection: sa.Connection, row: Any, key: ec.EllipticCurvePublicKey, now: datetime, address: str

@@ -47,7 +47,8 @@ def rotate(
     row = _changed(lambda: keys.rotate(now, timedelta(0) if at_once else timedelta(hours=lead_hours)))
     detail = {"key": row.id, "version": keys.version, "signs_from": row.signs_from.isoformat()}
     _record(data, database, now, "signing-key.rotate", detail)
-    _say(f"Signing key {row.id} signs from {row.signs_from:%Y-%m-%d %H:%M} UTC on.", as_json, **detail)
+    text = f"Signing key {row.id} signs from {row.signs_from:%Y-%m-%d %H:%M} UTC on. Make a backup with the keys now."
+    _say(text, as_json, **detail)
 
 
 @app.command()

@@ -24,6 +24,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
 from pydantic import ValidationError
 
 from station_agent.clock import SystemClock
@@ -78,6 +79,7 @@ def renew(folder: Path, link: HubLink, hub: HubHttp, held: Trusted | None = None
     request = RenewalRequest(
         station=link.station,
         serial=f"{own.serial_number:x}",
+        certificate=own.public_bytes(Encoding.PEM).decode(),
         csr=csr,
         proof=base64.b64encode(proof).decode(),
         trust_version=trusted.version,

@@ -63,11 +63,15 @@ class Enrolment(Wire):
 
 
 class RenewalRequest(Wire):
-    """`proof`: base64 signature (ECDSA, SHA-256) over `renewal_text(csr)` by the key of certificate `serial`."""
+    """`proof`: base64 signature (ECDSA, SHA-256) over `renewal_text(csr)` by the key of certificate `serial`.
+
+    `certificate` is that one, for a hub that has lost it: it was restored from a backup that is older.
+    """
 
     v: Literal[1] = 1
     station: StationId
     serial: Serial
+    certificate: Pem | None = None
     csr: Pem
     proof: str = Field(max_length=200)
     trust_version: int = Field(default=1, ge=1)

@@ -22,7 +22,18 @@ from cloud_hub.stations.queries import open_alarms
 from cloud_hub.storage.engines import sqlite_engine
 from cloud_hub.storage.migrate import migrate
 from cloud_hub.storage.raw import raw_columns
-from cloud_hub.storage.schema import Json, Moment, alarms, audit, metadata, restores, rosters, station_streams, stations
+from cloud_hub.storage.schema import (
+    Json,
+    Moment,
+    alarms,
+    audit,
+    claims,
+    metadata,
+    restores,
+    rosters,
+    station_streams,
+    stations,
+)
 from station_agent.wire import chain
 from station_agent.wire.envelope import Batch, Row, Stream
 
@@ -113,6 +124,15 @@ def test_every_table_and_the_keys_come_back_as_they_were(old: Hub, new: Hub, fol
     assert changed == {"restores", "rosters", "audit"}
     assert new.keys() == old.keys()
     assert new.file.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_claim_that_waited_then_opens_nothing_now(old: Hub, new: Hub, tmp_path: Path) -> None:
+    """It may have been used since, and the hub has forgotten by whom."""
+    with old.tables() as connection:
+        connection.execute(claims.update().values(used_at=None, withdrawn_at=None))
+    new.restore(old.backup(tmp_path / "with a claim"))
+    with new.tables() as connection:
+        assert connection.execute(sa.select(claims.c.withdrawn_at)).scalar_one() == LATER
 
 
 def test_nobody_else_can_read_it_and_it_holds_no_log_in_and_no_key_in_clear(folder: Path) -> None:

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from cloud_hub.audit import record
 from cloud_hub.enrolment.authority import STATION_LIFETIME
 from cloud_hub.enrolment.queries import REPEATED_WITHIN
 from cloud_hub.enrolment.service import LIVING_MAX, RECOVERED_WITHIN
 from cloud_hub.problems import Problem
-from cloud_hub.storage.schema import audit
+from cloud_hub.storage.schema import audit, restores, station_certificates
 from station_agent.identity import files
 from station_agent.identity.claim import AlreadyClaimed, claim, held_link
 from station_agent.identity.http import HubRefused, HubSilent
@@ -301,6 +302,51 @@ def test_nobody_renews_with_another_key_or_for_another_station(bench: Bench, tmp
     (alpha / files.STATION).write_text(thief)
     with pytest.raises(HubRefused, match="not proved"), bench.http() as hub:  # alpha's certificate, not its key
         renew(alpha, link, hub)
+
+
+def lose(bench: Bench, made_at: timedelta) -> None:
+    """The hub is restored from a backup that was made so long ago and knows nothing of the station's certificates."""
+    now = bench.clock.now()
+
+    def restored(connection: sa.Connection) -> None:
+        connection.execute(station_certificates.delete())
+        connection.execute(restores.insert().values(at=now, made_at=now - made_at, actor="command line"))
+        record(connection, now, "command line", "station.revoke", "alpha")  # so that the broker is told anew
+
+    bench.run(bench.database.write(restored))
+    bench.run(bench.service.look())
+    assert bench.users == {}
+
+
+def test_a_restored_hub_takes_back_the_stations_whose_certificates_it_lost(bench: Bench, tmp_path: Path) -> None:
+    """Renewed after the backup was made: known to nobody but the station, and signed by the hub's authority."""
+    folder = box(bench, bench.add("alpha").text, tmp_path / "identity")
+    bench.clock.pass_by(DAY)
+    lose(bench, made_at=2 * DAY)
+    with bench.http() as hub:
+        renew(folder, read_link(folder / files.LINK), hub)
+    assert serial(folder) in "".join(bench.users)
+    held = bench.run(bench.service.identity("alpha"))
+    assert "restored" in held.certificates[-1].issued_by
+
+
+def test_a_certificate_of_no_gap_is_not_taken_back(bench: Bench, tmp_path: Path) -> None:
+    """The backup is younger than the certificate: a row that it has not was taken out, not lost."""
+    folder = box(bench, bench.add("alpha").text, tmp_path / "identity")
+    bench.clock.pass_by(DAY)
+    lose(bench, made_at=DAY / 2)
+    with pytest.raises(HubRefused, match="not proved"), bench.http() as hub:
+        renew(folder, read_link(folder / files.LINK), hub)
+
+
+def test_a_restored_hub_takes_back_nobody_of_another_authority(bench: Bench, tmp_path: Path) -> None:
+    bench.add("alpha")
+    other = Bench(bench.database, bench.runner)
+    folder = box(other, other.claim_for("alpha").text, tmp_path / "identity")
+    bench.clock.pass_by(DAY)
+    lose(bench, made_at=2 * DAY)
+    with pytest.raises(HubRefused, match="not proved"), bench.http() as hub:
+        renew(folder, read_link(folder / files.LINK), hub)
 
 
 def test_a_station_cannot_pile_up_certificates(bench: Bench, tmp_path: Path) -> None:
