@@ -76,12 +76,11 @@ USUAL_FORMATS = {
 
 
 def rows_of(picture: Bitmap, pixel_format: PixelFormat, lit: Colour) -> list[bytes]:
-    """Each row of a picture as the bytes of its pixels."""
+    """Each row of a picture as the bytes of its pixels. A magnified picture repeats its rows: each is made once."""
     pixels = (bytes(pixel_format.size), pixel_format.pixel(lit))
-    return [
-        b"".join(pixels[dot] for dot in picture.dots[at : at + picture.width])
-        for at in range(0, len(picture.dots), picture.width)
-    ]
+    rows = [picture.dots[at : at + picture.width] for at in range(0, len(picture.dots), picture.width)]
+    made = {row: b"".join(pixels[dot] for dot in row) for row in dict.fromkeys(rows)}
+    return [made[row] for row in rows]
 
 
 def picture_of(rows: list[bytes], pixel_format: PixelFormat) -> Bitmap:
