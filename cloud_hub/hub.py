@@ -113,7 +113,8 @@ def build_hub(settings: Settings, clock: Clock, keys: Keys, database: Database) 
             rosters.changed()
         if not settings.demo:
             rows = [BrokerUser(name, station) for name, station in users.items()]
-            await asyncio.to_thread(broker.set_users, rows)  # 17 ms a thousand
+            if await asyncio.to_thread(broker.write_users, rows):
+                broker.read_again()
 
     def broker_address() -> BrokerAddress:
         return BrokerAddress(host=settings.broker_host, port=settings.broker_port_told(broker.ports.mqtt))
