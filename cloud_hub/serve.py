@@ -13,7 +13,7 @@ from pathlib import Path
 import uvicorn
 
 from cloud_hub.app import create_app
-from cloud_hub.enrolment.broker_files import own_server_file
+from cloud_hub.enrolment.broker_files import LOOK_EVERY_S, own_server_file
 from cloud_hub.hub import Hub, open_hub
 from cloud_hub.settings import BadSettings, Settings
 
@@ -63,6 +63,7 @@ async def _serve(hub: Hub, listener: socket.socket) -> None:
     )
     loop = asyncio.get_running_loop()
     ending: list[asyncio.Task[None]] = []
+    renewing = asyncio.create_task(_renew(server.config, hub))
 
     def stop() -> None:
         hub.feed.close()
@@ -77,15 +78,26 @@ async def _serve(hub: Hub, listener: socket.socket) -> None:
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(number)
+        renewing.cancel()
+        await asyncio.wait([renewing])
         await asyncio.gather(*ending)
 
 
 def _certificate(hub: Hub) -> tuple[Path | None, Path | None]:
     """Certificate and key of the pages; None where a proxy on this machine has them, or nobody needs them."""
     if hub.settings.tls_own:
-        own = own_server_file(hub.settings, hub.keys, hub.clock.now())
+        own, _ = own_server_file(hub.settings, hub.keys, hub.clock.now())
         return own, own
     return hub.settings.tls_certificate, hub.settings.tls_key
+
+
+async def _renew(config: uvicorn.Config, hub: Hub) -> None:
+    """Pages that are served for years have a certificate that has not ended: new connections get the new one."""
+    while hub.settings.tls_own:
+        await asyncio.sleep(LOOK_EVERY_S)
+        own, made = own_server_file(hub.settings, hub.keys, hub.clock.now())
+        if made and config.ssl is not None:
+            config.ssl.load_cert_chain(own)
 
 
 def listen(settings: Settings) -> socket.socket:

@@ -38,11 +38,10 @@ def write_broker_files(settings: Settings, keys: Keys, now: datetime) -> bool:
     return server_certificate(tls.server, keys.authorities.hub, settings.server_names, now) or changed
 
 
-def own_server_file(settings: Settings, keys: Keys, now: datetime) -> Path:
-    """Key and certificate of the pages for --tls-own, in one file."""
+def own_server_file(settings: Settings, keys: Keys, now: datetime) -> tuple[Path, bool]:
+    """Key and certificate of the pages for --tls-own, in one file; whether they were made just now."""
     path = settings.data / "keys" / "server.pem"
-    server_certificate(path, keys.authorities.hub, settings.server_names, now)
-    return path
+    return path, server_certificate(path, keys.authorities.hub, settings.server_names, now)
 
 
 class ServerCertificates:
@@ -60,6 +59,6 @@ class ServerCertificates:
             await asyncio.sleep(LOOK_EVERY_S)
 
     def look(self) -> None:
-        """The broker is told of a new one; --tls-own is served with a new one after the next start."""
+        """The broker is told of a new one."""
         if write_broker_files(self._settings, self._keys, self._clock.now()):
             self._read_again()

@@ -76,6 +76,7 @@ class Bench:
         self.users: dict[str, str] = {}
         self.told = 0
         self.answers_lost = 0
+        self.address = "192.0.2.7"
         self.runner = runner
         settings = Settings(data=Path(), demo=demo)
         broker = BrokerAddress(host="127.0.0.1", port=8883)
@@ -116,6 +117,6 @@ class Bench:
 
     async def _asked(self, path: str, content: bytes) -> BaseModel:
         if path == CLAIM_PATH:
-            return await self.service.claim(ClaimRequest.model_validate_json(content), "192.0.2.7")
+            return await self.service.claim(ClaimRequest.model_validate_json(content), self.address)
         assert path == RENEWAL_PATH
-        return await self.service.renew(RenewalRequest.model_validate_json(content), "192.0.2.7")
+        return await self.service.renew(RenewalRequest.model_validate_json(content), self.address)

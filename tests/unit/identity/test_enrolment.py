@@ -154,9 +154,13 @@ def test_a_guess_costs_a_minute_and_the_true_code_works_afterwards(bench: Bench,
             claim(tmp_path / "guess", guess, hub)
     with pytest.raises(HubSilent, match="wait"):
         box(bench, made.text, tmp_path / "box")
-    box(bench, other.text, tmp_path / "beta")  # nobody else waits
+    box(bench, other.text, tmp_path / "beta")  # another claim does not wait
+    bench.address = "192.0.2.8"
+    box(bench, made.text, tmp_path / "elsewhere")  # nor does whoever is elsewhere: no guesser can shut a box out
+    bench.address = "192.0.2.7"
     bench.clock.pass_by(timedelta(seconds=61))
-    box(bench, made.text, tmp_path / "box")
+    with pytest.raises(HubRefused, match="was used"):
+        box(bench, made.text, tmp_path / "box")
 
 
 def test_who_answers_without_knowing_the_code_is_not_the_hub(bench: Bench, tmp_path: Path) -> None:
