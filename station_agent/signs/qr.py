@@ -10,7 +10,7 @@ QUIET = 4
 """Modules around the symbol (ISO/IEC 18004). Lit as well: dark dots of a sign and the dark behind it are one."""
 
 MASK = 2
-"""Scanners read any. To try all eight for the prettiest takes 9 ms in which nothing at the door is decided, this 1 ms."""
+"""Scanners read any. Trying all eight for the prettiest takes 9 ms in which nothing is decided at the door; this, 1."""
 
 
 def side_dots(text: str) -> int:
