@@ -1,19 +1,21 @@
-"""Pictures from packets. Only where somebody asked for a picture: live view never decodes."""
+"""Pictures from packets. Only where somebody asked for a picture: live view never decodes.
+
+FFmpeg's library is loaded by the thread that opens a source (source.py): the start of a station does not wait for it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-import av
 import numpy as np
 import simplejpeg
-from av.codec.context import Flags
-from av.error import FFmpegError
-from av.video.codeccontext import VideoCodecContext
-from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
 from station_agent.video.source import Stream
+
+if TYPE_CHECKING:
+    from av.video.frame import VideoFrame
 
 _LUMA_APART = frozenset({"yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "nv12", "gray"})
 
@@ -22,6 +24,10 @@ class Decoder:
     """One stream's decoder. Not for use by two threads at a time."""
 
     def __init__(self, stream: Stream) -> None:
+        import av
+        from av.codec.context import Flags
+        from av.video.codeccontext import VideoCodecContext
+
         self.stream = stream
         context = av.CodecContext.create(stream.codec, "r")
         assert isinstance(context, VideoCodecContext)
@@ -53,10 +59,13 @@ class Decoder:
         return np.ascontiguousarray(rows[:, : newest.width])
 
     def _newest(self, data: Iterable[bytes]) -> VideoFrame | None:
+        from av.error import FFmpegError
+        from av.packet import Packet
+
         newest = None
         for unit in data:
             try:
-                newest = next(reversed(self._context.decode(av.Packet(unit))), newest)
+                newest = next(reversed(self._context.decode(Packet(unit))), newest)
             except FFmpegError:
                 continue  # one broken frame; the next keyframe heals it
         return newest

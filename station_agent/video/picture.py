@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from station_agent.video.camera import Camera
 from station_agent.video.errors import CameraUnknown, HubUnreachable
 from station_agent.video.hub_address import HubAddress
 from station_agent.wire.commands import CameraPicture
+
+if TYPE_CHECKING:
+    import httpx
 
 UPLOAD_S_MAX = 10.0  # a picture of 100 kB over a weak 4G link
 
@@ -26,20 +31,28 @@ class PictureUploader:
         camera = self._cameras.get(order.camera)
         if camera is None:
             raise CameraUnknown(order.camera, list(self._cameras))
-        import httpx  # a fifth of a second at the agent's start, for what most starts never do
-
         jpeg = await camera.picture()
+        client = await asyncio.to_thread(self._client)
+        import httpx  # loaded by now
+
         headers = {"Authorization": f"Bearer {order.ticket}", "Content-Type": "image/jpeg"}
         try:
-            async with httpx.AsyncClient(
-                base_url=self._hub.base,
-                verify=self._hub.context(self._ca_file) or True,
-                timeout=UPLOAD_S_MAX,
-                trust_env=not self._hub.on_this_machine,
-            ) as client:
+            async with client:
                 answer = await client.put(order.upload_path, content=jpeg, headers=headers)
         except httpx.HTTPError as error:
             raise HubUnreachable(f"The hub could not be given the picture: {type(error).__name__} {error}.") from error
         if answer.status_code >= 300:
             raise HubUnreachable(f"The hub refused the picture with status {answer.status_code}.")
         return len(jpeg)
+
+    def _client(self) -> httpx.AsyncClient:
+        """In a thread: the library and the system's certificates take some hundred milliseconds to load, for which no
+        door may wait."""
+        import httpx
+
+        return httpx.AsyncClient(
+            base_url=self._hub.base,
+            verify=self._hub.context(self._ca_file) or True,
+            timeout=UPLOAD_S_MAX,
+            trust_env=not self._hub.on_this_machine,
+        )

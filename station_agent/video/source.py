@@ -10,16 +10,16 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
-
-import av
-from av.container import InputContainer
-from av.error import FFmpegError
-from av.video.stream import VideoStream
 
 from station_agent.clock import Clock
 from station_agent.video import h264
 from station_agent.video.packager import TIMESCALE
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.video.stream import VideoStream
 
 OPEN_S_MAX = 5.0
 READ_S_MAX = 3.0  # a camera at one frame a second is still heard
@@ -68,6 +68,9 @@ class Source:
 
     def read(self, deliver: Callable[[RawPacket], None]) -> None:
         """Delivers packets until `stop`. Raises SourceEnded when they end before."""
+        import av  # a tenth of a second of processor: in this thread, once the door is there
+        from av.error import FFmpegError
+
         try:
             if is_network(self._url):
                 with av.open(self._url, options=_RTSP_OPTIONS, timeout=(OPEN_S_MAX, READ_S_MAX)) as container:
