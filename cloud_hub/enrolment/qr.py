@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import io
 
-import segno
-
 
 def qr_svg(text: str) -> str:
     """SVG without a size of its own, dark on light whatever the page's colours."""
+    import segno  # with its XML, and urllib behind that: for the few who add a station or a phone
+
     out = io.BytesIO()
     segno.make(text, error="m").save(out, kind="svg", xmldecl=False, omitsize=True, border=4, light="#fff")
     return out.getvalue().decode()
@@ -16,6 +16,8 @@ def qr_svg(text: str) -> str:
 
 def qr_blocks(text: str) -> str:
     """For a terminal, two rows of the code in one line."""
+    import segno
+
     out = io.StringIO()
     segno.make(text, error="m").terminal(out, compact=True, border=2)
     return out.getvalue()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import segno
-
 from firmware_bridge.capabilities import Bitmap
 
 QUIET = 4
@@ -41,4 +39,6 @@ def picture(text: str, size: tuple[int, int]) -> Bitmap:
 
 def _modules(text: str) -> tuple[bytearray, ...]:
     """Row by row, 1 is dark. The level of correction is raised as far as the symbol does not grow."""
+    import segno  # loaded when a profile that has such a sign is checked; no other station needs it
+
     return segno.make_qr(text, error="L", mask=MASK).matrix

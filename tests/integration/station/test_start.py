@@ -19,6 +19,6 @@ def test_the_agent_starts_without_what_it_may_never_use() -> None:
 
 
 def test_a_profile_without_faces_is_checked_without_the_numbers_of_faces() -> None:
-    code = "import station_agent.cli, sys; print(*({'numpy', 'sqlite_utils', 'paho'} & set(sys.modules)))"
+    code = "import station_agent.cli, sys; print(*({'numpy', 'sqlite_utils', 'paho', 'segno'} & set(sys.modules)))"
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert ended.stdout.split() == []
