@@ -15,6 +15,7 @@ from station_agent.assembly.door_code import hears, open_door_code
 from station_agent.assembly.entrance import Entrance
 from station_agent.assembly.faces import Faces
 from station_agent.assembly.ground import Ground
+from station_agent.identity.renewal import Renewals
 from station_agent.identity.trust import TrustHolder
 from station_agent.link.erasures import Erasures, without_faces
 from station_agent.link.handlers import Parts, handlers
@@ -132,8 +133,6 @@ class HubSide:
         keep("documents", self._uplink.run)
         certificate = self._hub.broker.certificate_file
         if certificate is not None:
-            from station_agent.identity.renewal import Renewals  # it brings httpx
-
             renewals = Renewals(certificate.parent, self._hub, self.trust, lambda: self._link.up, self._ground.clock)
             keep("certificate", renewals.run)
         keep("link", lambda: self._link.run(self._uplink))

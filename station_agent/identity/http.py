@@ -6,14 +6,16 @@ import hashlib
 import ssl
 from contextlib import suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-import httpx
 from pydantic import BaseModel, ValidationError
 
 from station_agent.link.tls import ignore_times
 from station_agent.video.hub_address import HubAddress
 from station_agent.wire.enrolment import AUTHORITY_PATH
+
+if TYPE_CHECKING:
+    import httpx
 
 TIMEOUT_S = 15.0  # a weak 4G link; a hand-shake and one answer
 ANSWER_BYTES_MAX = 2 * 1024 * 1024
@@ -100,6 +102,8 @@ class HubHttp:
         return self._client
 
     def _new(self, context: ssl.SSLContext) -> httpx.Client:
+        import httpx  # a fifth of a second, for what happens once in two months
+
         return httpx.Client(
             base_url=self._hub.base,
             verify=context,
@@ -109,6 +113,8 @@ class HubHttp:
         )
 
     def _asked(self, client: httpx.Client, method: str, path: str, answer: type[T], body: str | None = None) -> T:
+        import httpx
+
         headers = {"Content-Type": "application/json"} if body is not None else {}
         try:
             with client.stream(method, path, content=body, headers=headers) as response:
