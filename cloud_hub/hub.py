@@ -14,6 +14,7 @@ from cloud_hub.codes.roster import RosterService
 from cloud_hub.codes.service import CodeService
 from cloud_hub.commands.service import CommandService
 from cloud_hub.counters import Counters
+from cloud_hub.demo_mark import check_folder, check_tables
 from cloud_hub.enrolment.address import tell_address
 from cloud_hub.enrolment.broker_files import ServerCertificates, broker_tls, write_broker_files
 from cloud_hub.enrolment.service import EnrolmentService
@@ -29,7 +30,7 @@ from cloud_hub.members.service import MemberService
 from cloud_hub.nats_link import NatsLink
 from cloud_hub.retention.service import Retention
 from cloud_hub.rules.service import RulesService
-from cloud_hub.settings import BadSettings, Settings
+from cloud_hub.settings import Settings
 from cloud_hub.stations.board import Board
 from cloud_hub.stations.service import StationService
 from cloud_hub.storage.database import Database
@@ -165,31 +166,18 @@ def build_hub(settings: Settings, clock: Clock, keys: Keys, database: Database) 
 async def open_hub(settings: Settings, clock: Clock | None = None) -> AsyncIterator[Hub]:
     """A hub whose services run. Raises BadSettings. On leaving, intake stops first and the database last."""
     settings.check()
-    _demo_or_not(settings)
+    check_folder(settings)
     keys = load_keys(settings.data)
     with only_hub(settings.data):
         async with _opened(settings, clock or SystemClock(), keys) as hub:
             yield hub
 
 
-def _demo_or_not(settings: Settings) -> None:
-    """What a demo made is everybody's to try, so its data is a demo's for good. Raises BadSettings."""
-    demo = settings.data / "demo"
-    if settings.demo and not demo.is_dir() and (settings.data / "keys").is_dir():
-        raise BadSettings(f"{settings.data} is a hub's that is no demo: give the demo another --data")
-    if not settings.demo and demo.is_dir():
-        raise BadSettings(
-            f"{settings.data} was made by --demo: its log-ins, phones and keys are everybody's to try, and serve no "
-            "real station. Give the hub another --data"
-        )
-    if settings.demo:
-        demo.mkdir(mode=0o700, parents=True, exist_ok=True)
-
-
 @asynccontextmanager
 async def _opened(settings: Settings, clock: Clock, keys: Keys) -> AsyncIterator[Hub]:
     where = database_of(settings.data, settings.database.get_secret_value() if settings.database else "")
     async with Database.open(where) as database:
+        await database.read(lambda c: check_tables(c, settings.demo))
         hub = build_hub(settings, clock, keys, database)
         try:
             await hub.stations.load()
