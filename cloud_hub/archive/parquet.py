@@ -21,6 +21,7 @@ from sqlalchemy.types import TypeDecorator
 from cloud_hub.backup.manifest import digest, on_disk
 from cloud_hub.settings import BadSettings
 from cloud_hub.storage.raw import ROWS_AT_ONCE, encode_row
+from cloud_hub.supervisor import Transient
 
 if TYPE_CHECKING:
     import duckdb
@@ -29,7 +30,7 @@ _MEMORY = "256MB"
 _GROUP_ROWS = 20_000  # what a question about one station has to read at least
 
 
-class ArchiveFailed(Exception):
+class ArchiveFailed(Transient):
     """What was written cannot be read, or is something else; the message names the file."""
 
 

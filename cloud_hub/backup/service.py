@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -22,18 +23,14 @@ def make_backup(data: Path, where: Where, folder: Path, passphrase: str, now: da
     """Of a hub that may run. Raises BadBackup."""
     if passphrase and len(passphrase) < PASSPHRASE_LENGTH_MIN:
         raise BadBackup(f"the passphrase needs at least {PASSPHRASE_LENGTH_MIN} characters: it guards the hub's keys")
-    engine = engine_of(where)
-    try:
-        with reading(engine).connect() as connection:
-            revision = revision_of(connection)
-            if revision != newest():
-                raise BadBackup(
-                    f"the database has the schema {revision}, this program knows {newest()}: make the backup with the "
-                    "version of the hub that runs"
-                )
-            return make(connection, folder, now, key_files(data), passphrase)
-    finally:
-        engine.dispose()
+    with _engine(where) as engine, reading(engine).connect() as connection:
+        revision = revision_of(connection)
+        if revision != newest():
+            raise BadBackup(
+                f"the database has the schema {revision}, this program knows {newest()}: make the backup with the "
+                "version of the hub that runs"
+            )
+        return make(connection, folder, now, key_files(data), passphrase)
 
 
 def restore_backup(
@@ -58,22 +55,35 @@ def restore_backup(
     keys = _keys(data, folder, manifest, passphrase, overwrite=overwrite, new_keys=new_keys)
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
     with only_hub(data):
-        engine = engine_of(where) if not isinstance(where, Path) or where.is_file() else None
-        if engine is not None:
-            with engine.connect() as connection:
-                if occupied(connection) and not overwrite:
-                    raise BadBackup(f"{_name(where)} holds a hub already: --overwrite replaces it by the backup")
+        if _occupied(where) and not overwrite:
+            raise BadBackup(f"{_name(where)} holds a hub already: --overwrite replaces it by the backup")
         _put_keys(data, keys, now)
+
+        def fill(connection: sa.Connection) -> None:
+            restore(connection, folder, manifest, now, actor, done)
+
         if isinstance(where, Path):
-            if engine is not None:
-                engine.dispose()
-            _restore_file(where, lambda c: restore(c, folder, manifest, now, actor, done), now)
+            _restore_file(where, fill, now)
         else:
-            assert engine is not None
-            with engine.begin() as connection:
-                restore(connection, folder, manifest, now, actor, done)
-            engine.dispose()
+            with _engine(where) as engine, engine.begin() as connection:
+                fill(connection)
     return manifest
+
+
+@contextmanager
+def _engine(where: Where) -> Iterator[sa.Engine]:
+    engine = engine_of(where)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+
+
+def _occupied(where: Where) -> bool:
+    if isinstance(where, Path) and not where.is_file():
+        return False
+    with _engine(where) as engine, engine.connect() as connection:
+        return occupied(connection)
 
 
 def _keys(
@@ -115,15 +125,13 @@ def _restore_file(path: Path, fill: Callable[[sa.Connection], None], now: dateti
     new = path.with_name(path.name + ".restoring")
     _delete(new)
     new.touch(0o600)
-    engine = engine_of(new)
     try:
-        with engine.execution_options(writes=True).begin() as connection:
+        # closing the last connection brings the log into the file
+        with _engine(new) as engine, engine.execution_options(writes=True).begin() as connection:
             fill(connection)
     except BaseException:
-        engine.dispose()
         _delete(new)
         raise
-    engine.dispose()  # the last connection brings the log into the file
     on_disk(new)
     for end in ("", "-wal", "-shm"):
         old = path.with_name(path.name + end)

@@ -6,6 +6,8 @@
     drain                 a spool of events in batches of 200 rows, then a crowd of single rows, to the last
                           acknowledgement. Baseline: the same messages to the broker's last PUBACK.
 
+Once on SQLite (the figures without a name), once on PostgreSQL. Events are chained, as a station's are.
+
 Everything is real: the hub process with its broker, MQTT by paho. The one paho client and the hub share the machine, so
 the baselines are what this client can get out of this broker, measured in the same run.
 """
@@ -28,11 +30,14 @@ from station_agent.wire.events import VisitCounted
 from station_agent.wire.kinds import Credential
 from tests.bench.harness import Row, quantile
 from tests.harness.hub_process import HubProcess
+from tests.harness.postgres import postgres_server
 from tests.integration.hub.mqtt_station import MqttStation
 
 PACE_S = 0.02
 WINDOW = 64  # batches on their way: what a station's own machine allows itself is less
 WAIT_S = 60.0
+DRAIN_GOAL_ROWS_S = 25_000.0  # one worker, SQLite FULL, 2 cores
+DURABLE = {"fsync": "on", "full_page_writes": "on", "wal_level": "replica", "autovacuum": "on"}  # as a server has it
 
 
 async def run(quick: bool) -> list[Row]:
@@ -43,7 +48,12 @@ async def run(quick: bool) -> list[Row]:
             base = await asyncio.to_thread(_to_broker, port, messages)
         hub_folder = Path(folder) / "hub"
         hub_folder.mkdir()
-        ours = await asyncio.to_thread(_to_hub, hub_folder, messages)
+        ours = await asyncio.to_thread(_to_hub, hub_folder, messages, {})
+        with postgres_server(**DURABLE) as server:
+            other_folder = Path(folder) / "other"
+            other_folder.mkdir()
+            env = {"YIZHAN_DATABASE": server.url_with_tables()}
+            other = await asyncio.to_thread(_to_hub, other_folder, messages, env)
     return [
         Row(
             "ingest",
@@ -62,6 +72,10 @@ async def run(quick: bool) -> list[Row]:
         ),
         Row("ingest", "drain, batches of 200", ours.batched_rows_s, "rows/s", base.batched_rows_s),
         Row("ingest", "drain, single rows", ours.single_rows_s, "rows/s", base.single_rows_s),
+        Row("ingest", "drain, batches of 200, over the goal", ours.batched_rows_s, "rows/s", DRAIN_GOAL_ROWS_S),
+        Row("ingest", "publish -> commit p99, PostgreSQL", quantile(other.latencies_ms, 0.99), "ms"),
+        Row("ingest", "drain, batches of 200, PostgreSQL", other.batched_rows_s, "rows/s", base.batched_rows_s),
+        Row("ingest", "drain, single rows, PostgreSQL", other.single_rows_s, "rows/s", base.single_rows_s),
     ]
 
 
@@ -90,8 +104,8 @@ def _filled(station: MqttStation, rows: int) -> MqttStation:
 # --- the hub ---
 
 
-def _to_hub(folder: Path, messages: _Messages) -> _Measured:
-    with HubProcess(folder) as hub:
+def _to_hub(folder: Path, messages: _Messages, env: dict[str, str]) -> _Measured:
+    with HubProcess(folder, env) as hub:
         with MqttStation(hub.link("demo-01")) as station:
             latencies_ms = [_until_committed(station) for _ in range(messages.paced)]
         with MqttStation(hub.link("demo-01")) as station:

@@ -43,6 +43,7 @@ POINTS = ("temperature", "humidity", "co2", "pm25", "power", "voltage")
 BATCHES_A_TRANSACTION = 20
 CHART_GOAL_MS = 10.0
 CHART_TIMES = 30
+DURABLE = {"fsync": "on", "full_page_writes": "on", "wal_level": "replica", "autovacuum": "on"}  # as a server has it
 
 
 async def run(quick: bool) -> list[Figure]:
@@ -55,7 +56,7 @@ async def run(quick: bool) -> list[Figure]:
         figures += _charted(sqlite, "SQLite", days)
         figures += _backed_up(sqlite, "SQLite", Path(folder) / "backup")
         sqlite.dispose()
-        with postgres_server(fsync="on", full_page_writes="on", wal_level="replica", autovacuum="on") as server:
+        with postgres_server(**DURABLE) as server:
             postgresql = _made(database_of(Path(), server.url()))
             figures += _stored(postgresql, "PostgreSQL", rows)
             figures += _charted(postgresql, "PostgreSQL", days)
