@@ -1,4 +1,5 @@
 /** Every sentence exists in both languages, with the same places to fill in. */
+import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
 import { WORDS as DOOR } from "../../door/words.ts";
 import { WORDS as PHONE } from "../../m/words.ts";
@@ -35,4 +36,10 @@ it("no Chinese is left in the English sentences", () => {
   const chinese = /[\u4e00-\u9fff]/;
   const found = JSON.stringify({ ...en, language: "" }).match(chinese);
   expect(found).toBeNull();
+});
+
+it("every alarm that a station can raise has its words", () => {
+  const contract = JSON.parse(readFileSync(new URL("../../../../../config/schema/openapi.json", import.meta.url), "utf8"));
+  const kinds: string[] = contract.components.schemas.AlarmKind.enum;
+  expect(Object.keys(zh.alarm).sort()).toEqual([...kinds].sort());
 });
