@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from cloud_hub.codes.models import NewPhoneKey
+from cloud_hub.demo_mark import ACTOR
 from cloud_hub.hub import Hub
 from cloud_hub.members.models import Occupation
 from cloud_hub.secret_files import write_secret
@@ -93,7 +94,7 @@ async def seed(hub: Hub) -> None:
         if name in await hub.stations.broker_users():
             await hub.stations.update_profile(profile)
         else:
-            await hub.stations.add(profile, "demo")
+            await hub.stations.add(profile, ACTOR)
         link = hub.stations.revealed(await hub.stations.link(name))
         write_secret(folder / f"{name}.json", json.dumps(link, indent=1).encode())
     await hub.database.write(lambda c: _add_people(c, hub.clock.now()))
@@ -132,9 +133,9 @@ async def _logins(hub: Hub, path: Path) -> None:
     for user, role, name in LOGINS:
         login = known.get(user) or Login(user=user, password=secrets.token_urlsafe(12), role=role)
         if user not in there:
-            await hub.users.add(user, name, role, login.password, "demo")
+            await hub.users.add(user, name, role, login.password, ACTOR)
         elif user not in known:
-            await hub.users.set_password(user, login.password, "demo")
+            await hub.users.set_password(user, login.password, ACTOR)
         logins.append(login)
     write_secret(path, _LOGINS.dump_json(logins, indent=1))
 

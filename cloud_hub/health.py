@@ -46,6 +46,7 @@ async def get_metrics(hub: HubDep) -> str:
         "stations_online": sum(row.online for row in rows),
         "live_readers": hub.feed.readers,
         "commands_outstanding": hub.commands.outstanding,
+        "stations_certificate_ending": len(await hub.enrolment.ending()),
     }
     text = "".join(f"# TYPE yizhan_{name} gauge\nyizhan_{name} {value}\n" for name, value in gauges.items())
     for name, count in sorted(hub.supervisor.failures.items()):

@@ -155,6 +155,19 @@ def broker_users(connection: sa.Connection, now: datetime) -> dict[str, str]:
     return {station_user(row.station, row.serial): row.station for row in connection.execute(query)}
 
 
+def ending(connection: sa.Connection, before: datetime) -> list[str]:
+    """Stations whose last certificate has ended or will end before that time; revoked ones do not count."""
+    table = station_certificates
+    query = (
+        sa.select(table.c.station)
+        .where(table.c.revoked_at.is_(None))
+        .group_by(table.c.station)
+        .having(sa.func.max(table.c.not_after) < before)
+        .order_by(table.c.station)
+    )
+    return list(connection.scalars(query))
+
+
 def next_end(connection: sa.Connection, now: datetime) -> datetime | None:
     """When the next certificate ends by itself."""
     table = station_certificates

@@ -67,6 +67,9 @@ RECOVERED_WITHIN = timedelta(days=180)
 """So long after its end a certificate still vouches for its own renewal: a container may stand without power for a
 winter. Later the station is claimed anew. A revoked one never does."""
 
+ENDING_WITHIN = timedelta(days=14)
+"""A station renews 20 to 30 days before its certificate ends; one that has not by now is named."""
+
 LIVING_MAX = 4
 """Valid certificates of one station: two in an ordinary renewal, more when answers were lost with their keys."""
 
@@ -152,6 +155,11 @@ class EnrolmentService:
     async def identity(self, station: str) -> Identity:
         """Raises Problem 404."""
         return await self._database.read(lambda c: queries.identity(c, station, self._clock.now()))
+
+    async def ending(self) -> list[str]:
+        """Stations that should have renewed long ago, by id: away for weeks, or something keeps them from it."""
+        before = self._clock.now() + ENDING_WITHIN
+        return await self._database.read(lambda c: queries.ending(c, before))
 
     @property
     def authority(self) -> str:

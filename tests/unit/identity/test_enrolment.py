@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from cloud_hub.audit import record
 from cloud_hub.enrolment.authority import STATION_LIFETIME
 from cloud_hub.enrolment.queries import REPEATED_WITHIN
-from cloud_hub.enrolment.service import LIVING_MAX, RECOVERED_WITHIN
+from cloud_hub.enrolment.service import ENDING_WITHIN, LIVING_MAX, RECOVERED_WITHIN
 from cloud_hub.problems import Problem
 from cloud_hub.storage.schema import audit, restores, station_certificates
 from station_agent.identity import files
@@ -306,6 +306,19 @@ def test_nobody_renews_with_another_key_or_for_another_station(bench: Bench, tmp
     (alpha / files.STATION).write_text(thief)
     with pytest.raises(HubRefused, match="not proved"), bench.http() as hub:  # alpha's certificate, not its key
         renew(alpha, link, hub)
+
+
+def test_a_station_that_does_not_renew_is_named_in_time(bench: Bench, tmp_path: Path) -> None:
+    folder = box(bench, bench.add("alpha").text, tmp_path / "alpha")
+    box(bench, bench.add("beta").text, tmp_path / "beta")
+    bench.run(bench.service.revoke("beta", "admin", "stolen"))
+    bench.clock.pass_by(STATION_LIFETIME - ENDING_WITHIN)
+    assert bench.run(bench.service.ending()) == []
+    bench.clock.pass_by(timedelta(seconds=1))
+    assert bench.run(bench.service.ending()) == ["alpha"]
+    with bench.http() as hub:
+        renew(folder, read_link(folder / files.LINK), hub)
+    assert bench.run(bench.service.ending()) == []
 
 
 def lose(bench: Bench, made_at: timedelta) -> None:
