@@ -76,10 +76,7 @@ class HubHttp:
         """
         if self._fingerprint is None:
             return None
-        context = ssl.create_default_context()
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-        with self._new(context) as client:
+        with self._new(_believing_nobody()) as client:
             found = self._asked(client, "GET", AUTHORITY_PATH, _Authority).authority
         with suppress(ValueError):
             if hashlib.sha256(ssl.PEM_cert_to_DER_cert(found)).hexdigest() == self._fingerprint:
@@ -90,15 +87,13 @@ class HubHttp:
 
     def _connected(self) -> httpx.Client:
         if self._client is None:
-            context = ssl.create_default_context()
-            if self._ca_file is not None:
-                context.load_verify_locations(cafile=self._ca_file)
             authority = self.authority()
-            if authority is not None:
+            context = self._hub.context(self._ca_file)
+            if context is not None and authority is not None:
                 context.load_verify_locations(cadata=authority)
-            if not self._clock_trusted:
+            if context is not None and not self._clock_trusted:
                 ignore_times(context)
-            self._client = self._new(context)
+            self._client = self._new(context or _believing_nobody())  # without TLS there is nobody to believe
         return self._client
 
     def _new(self, context: ssl.SSLContext) -> httpx.Client:
@@ -131,6 +126,13 @@ class HubHttp:
             return answer.model_validate_json(content)
         except ValidationError as error:
             raise HubRefused(f"{self._hub.base} does not answer as a hub of this version does") from error
+
+
+def _believing_nobody() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 def _read(response: httpx.Response) -> bytes | None:
