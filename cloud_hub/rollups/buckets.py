@@ -27,6 +27,7 @@ HOUR = timedelta(hours=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _GOOD = "good"
+_NUMBERS = frozenset({int, float})  # a truth value is none
 
 Value = bool | float | str | None
 
@@ -74,13 +75,11 @@ def gathered(rows: Iterable[tuple[str, datetime, Readings]], span: timedelta) ->
         bucket = found.setdefault((station, start), {})
         offset_ms = (at - start) // _MILLISECOND
         for one in readings.readings:
-            cell = Cell(one.unit, one.quality, one.value, offset_ms)
-            if _counts(one.value, one.quality):
-                number = float(one.value)  # type: ignore[arg-type]  # _counts says so
-                cell.count, cell.total, cell.low, cell.high = 1, number, number, number
-            known = bucket.get((one.device, one.point))
+            cell = _cell(one.unit, one.quality, one.value, offset_ms)
+            key = (one.device, one.point)
+            known = bucket.get(key)
             if known is None:
-                bucket[one.device, one.point] = cell
+                bucket[key] = cell
             else:
                 known.take(cell)
     return found
@@ -97,8 +96,15 @@ def merge(into: Bucket, other: Bucket) -> Bucket:
     return into
 
 
+def _cell(unit: str, quality: str, value: Any, offset_ms: int) -> Cell:
+    """Of one reading."""
+    if _counts(value, quality):
+        return Cell(unit, quality, value, offset_ms, 1, value, value, value)
+    return Cell(unit, quality, value, offset_ms)
+
+
 def _counts(value: object, quality: str) -> bool:
-    return quality == _GOOD and isinstance(value, int | float) and not isinstance(value, bool)
+    return quality == _GOOD and type(value) in _NUMBERS
 
 
 def encoded(bucket: Bucket) -> list[list[Any]]:
@@ -117,10 +123,8 @@ def decoded(cells: Sequence[Sequence[Any]]) -> Bucket:
     for device, point, unit, quality, last, offset_ms, *numbers in cells:
         if numbers:
             bucket[device, point] = Cell(unit, quality, last, offset_ms, *numbers)
-        elif _counts(last, quality):
-            bucket[device, point] = Cell(unit, quality, last, offset_ms, 1, last, last, last)
         else:
-            bucket[device, point] = Cell(unit, quality, last, offset_ms)
+            bucket[device, point] = _cell(unit, quality, last, offset_ms)
     return bucket
 
 
