@@ -17,6 +17,13 @@ _NOT_BUILT = (
     "<p>页面尚未构建。The pages are not built yet: run <code>python3 run.py demo</code>, which builds them.</p></html>"
 )
 
+_CLAIM = (
+    "<!doctype html><html lang=zh><meta charset=utf-8><meta name=viewport content='width=device-width'>"
+    "<title>驿站认领码</title><h1>驿站认领码</h1><p>这是一座驿站的认领码，只能用一次。请不要转发；在驿站的设备上使用："
+    "<p lang=en>This is a station's claim code and works once. Keep it to yourself; use it on the station's box:"
+    "<pre>yizhan-station claim --identity DIR --text '...'</pre></html>"
+)
+
 
 def install(app: FastAPI, dist: Path) -> None:
     """Call last: a path that no route took is the manager page's own, whose router knows it."""
@@ -25,6 +32,11 @@ def install(app: FastAPI, dist: Path) -> None:
     @router.get("/m")
     async def worker_page() -> Response:
         return _page(dist / "m.html")
+
+    @router.get("/claim")
+    async def claim_page() -> Response:
+        """Where a phone lands that scans a station's claim. The code is behind the #, so it is not sent here."""
+        return HTMLResponse(_CLAIM, headers={"Cache-Control": _ASK_AGAIN})
 
     @router.get("/docs")
     async def docs_page() -> Response:

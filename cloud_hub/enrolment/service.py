@@ -207,12 +207,11 @@ class EnrolmentService:
                     return pem
                 raise Problem(410, "claim-over", "What this claim gave has been revoked: ask for a new claim.")
             case ClaimState.USED:
-                raise Problem(
-                    409,
-                    "claim-used",
-                    f"This claim was used at {row.used_at:%Y-%m-%d %H:%M} UTC by another key. If that was not you, "
-                    f"revoke {row.station} and ask for a new claim.",
-                )
+                used = f"This claim was used at {row.used_at:%Y-%m-%d %H:%M} UTC"
+                if row.key == key_hash(key):
+                    raise Problem(409, "claim-used", f"{used} by this box: ask for a new one.")
+                advice = f"If that was not you, revoke {row.station} and ask for a new claim."
+                raise Problem(409, "claim-used", f"{used} by another key. {advice}")
             case _:
                 raise Problem(410, "claim-over", "This claim is over: ask for a new one.")
 

@@ -153,6 +153,13 @@ def test_hub_and_broker_are_heard_on_this_machine_only(hub: RealHub) -> None:
     assert set(heard.values()) == {"127.0.0.1"}
 
 
+def test_a_phone_that_scans_a_claim_lands_on_a_page_that_says_what_it_is(hub: RealHub) -> None:
+    page = httpx.get(f"{hub.url}/claim")
+    assert page.status_code == 200
+    assert "认领码" in page.text
+    assert "script" not in page.text
+
+
 def without_certificate(box: Box, folder: Path) -> ssl.SSLContext:
     return broker_context(box.folder / files.AUTHORITY, None, clock_trusted=True)
 
