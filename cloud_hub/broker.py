@@ -88,7 +88,8 @@ def config_text(
     """PURE: the configuration. Without `tls` stations come by password, from this machine only. Raises ValueError."""
     if tls is None and not is_loopback(mqtt_host):
         raise ValueError(f"MQTT on {mqtt_host} needs TLS")
-    mqtt: dict[str, object] = {"listen": f"{mqtt_host}:{ports.mqtt}", "max_ack_pending": 1000}
+    host = f"[{mqtt_host}]" if ":" in mqtt_host else mqtt_host
+    mqtt: dict[str, object] = {"listen": f"{host}:{ports.mqtt}", "max_ack_pending": 1000}
     if tls is not None:
         mqtt["tls"] = {
             "cert_file": str(tls.server),

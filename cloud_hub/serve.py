@@ -33,6 +33,12 @@ class _Server(uvicorn.Server):
 async def serve(settings: Settings) -> None:
     """Returns after SIGINT or SIGTERM. Raises BadSettings."""
     settings.check()
+    if settings.stations_shut_out:
+        log.warning(
+            "the broker is heard on %s only: for stations on other machines add --mqtt-host, or say by --mqtt-address "
+            "where they find it",
+            settings.mqtt_host,
+        )
     listener = listen(settings)
     with contextlib.closing(listener):
         async with open_hub(settings) as hub:

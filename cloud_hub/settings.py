@@ -70,6 +70,12 @@ class Settings:
         return urlsplit(f"//{self.mqtt_address}").port or listening
 
     @property
+    def stations_shut_out(self) -> bool:
+        """The hub is for others as well, and its broker is heard on this machine only."""
+        heard = self.mqtt_address != "" or not is_loopback(self.mqtt_host)
+        return not self.demo and not heard and not is_loopback(self.broker_host)
+
+    @property
     def server_names(self) -> frozenset[str]:
         """What certificates of broker and hub are for."""
         return self.hosts | {self.broker_host, "127.0.0.1", "localhost"}

@@ -121,6 +121,10 @@ def test_stations_are_told_where_the_broker_is() -> None:
     elsewhere = Settings(data=Path(), public_url="https://hub.example", mqtt_address="mqtt.example:443")
     assert (elsewhere.broker_host, elsewhere.broker_port_told(8883)) == ("mqtt.example", 443)
     assert elsewhere.server_names >= {"hub.example", "mqtt.example", "127.0.0.1"}
+    assert not hub.stations_shut_out
+    assert not elsewhere.stations_shut_out
+    assert not Settings(data=Path()).stations_shut_out
+    assert Settings(data=Path(), public_url="https://hub.example").stations_shut_out
 
 
 def test_the_doors_of_virtual_stations_are_shown_in_the_demo_only() -> None:
@@ -153,6 +157,8 @@ def test_with_tls_stations_come_by_certificate_only() -> None:
     _, station = config["authorization"]["users"]
     assert station["user"] == "urn:yizhan:station:a:1f"
     assert "password" not in station
+    sixth = json.loads(config_text(Path("/data/broker"), Ports(4222, 8883), "hub-secret", users, "::", tls))
+    assert sixth["mqtt"]["listen"] == "[::]:8883"
     with pytest.raises(ValueError, match="needs TLS"):
         config_text(Path("/data/broker"), Ports(4222, 1883), "hub-secret", [], "0.0.0.0")
 
