@@ -9,6 +9,7 @@ backup     rows a second, of the tables that the chart's bench filled.
 
 from __future__ import annotations
 
+import gc
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -129,6 +130,8 @@ def _charted(engine: sa.Engine, where: str, days: int) -> list[Figure]:
         connection.exec_driver_sql("ANALYZE")
         count = connection.scalar(sa.select(sa.func.count()).select_from(telemetry)) or 0
     samples = []
+    gc.collect()
+    gc.freeze()  # as a hub does when it has started (serve.py)
     since = NOW - timedelta(hours=24)
     for number in range(CHART_TIMES + STATIONS):
         with reading(engine).connect() as connection:
