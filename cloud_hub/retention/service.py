@@ -35,11 +35,13 @@ from cloud_hub.retention.keep import Keep, horizon
 from cloud_hub.rollups.buckets import HOUR, MINUTE
 from cloud_hub.rollups.tables import TABLES
 from cloud_hub.storage.database import Database
-from cloud_hub.storage.schema import moment, phone_sessions, phone_tickets, sessions, stations, telemetry
+from cloud_hub.storage.schema import audit, events, moment, phone_sessions, phone_tickets, sessions, stations, telemetry
 
 EVERY_S = 3600.0
 FILE_ROWS = 200_000
 """About 60 MB of JSON before it is packed: what one file of the archive needs in memory and on disk meanwhile."""
+
+Cuts = Callable[[sa.Connection, datetime], Iterator[Cut]]
 
 _EXPIRING = (sessions, phone_sessions, phone_tickets)
 
@@ -55,6 +57,7 @@ class Retention:
         self._counters = counters
         self._keep = keep
         self._data = data
+        self._gone: dict[str, datetime] = {}  # of each table: what was before this moment went in an earlier round
 
     async def run(self) -> None:
         while True:
@@ -62,25 +65,26 @@ class Retention:
             await asyncio.sleep(EVERY_S)
 
     async def once(self) -> None:
-        """Everything that may go now."""
+        """Everything that may go now. The tables are looked through once a day."""
         now, keep = self._clock.now(), self._keep
         await self._database.write(lambda c: _expire(c, now))
-        if (before := horizon(now, keep.events_days)) is not None:
-            await self._archive("events", event_cuts, before)
-        if (before := horizon(now, keep.audit_days)) is not None:
-            await self._archive("audit", audit_cuts, before)
-        if (before := horizon(now, keep.telemetry_days)) is not None:
-            if keep.archive_telemetry:
-                await self._archive("telemetry", telemetry_cuts, before)
+        for table, days, cuts in (
+            (events, keep.events_days, event_cuts),
+            (audit, keep.audit_days, audit_cuts),
+            (telemetry, keep.telemetry_days, telemetry_cuts if keep.archive_telemetry else None),
+            (TABLES[MINUTE], keep.minutes_days, None),
+            (TABLES[HOUR], keep.hours_days, None),
+        ):
+            before = horizon(now, days)
+            if before is None or self._gone.get(table.name) == before:
+                continue
+            if cuts is None:
+                await self._drop(table, before)
             else:
-                await self._drop(telemetry, before)
-        for span, days in ((MINUTE, keep.minutes_days), (HOUR, keep.hours_days)):
-            if (before := horizon(now, days)) is not None:
-                await self._drop(TABLES[span], before)
+                await self._archive(table.name, cuts, before)
+            self._gone[table.name] = before
 
-    async def _archive(
-        self, name: str, cuts: Callable[[sa.Connection, datetime], Iterator[Cut]], before: datetime
-    ) -> None:
+    async def _archive(self, name: str, cuts: Cuts, before: datetime) -> None:
         key = records.archive_key(self._data)
         found = await self._database.read(lambda c: list(cuts(c, before)))
         waiting: list[Slice] = []
