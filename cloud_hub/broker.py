@@ -1,11 +1,11 @@
 """Runs `nats-server` as the hub's child: MQTT for stations, plain NATS and JetStream for the hub on loopback only.
 
 Its files are in DATA/broker: broker.conf (passwords, 0600), ports.json (ports chosen once, so that link files stay
-true), log, store, server.pem. One user for the hub, one for each certificate of a station, who may publish the
-station's own `up` topics and hear its own `down` topics and nothing else (wire/topics.py). Stations come by TLS with
-their certificate; in the demo by a password, and then on loopback only. A user that is taken away loses its connection
-with the reload. It keeps nothing that matters, so it never waits for its disk: stations keep every row until the hub's
-own word (wire/envelope.py), and the hub's table every command.
+true), log and server.log, store, server.pem. One user for the hub, one for each certificate of a station, who may
+publish the station's own `up` topics and hear its own `down` topics and nothing else (wire/topics.py). Stations come by
+TLS with their certificate; in the demo by a password, and then on loopback only. A user that is taken away loses its
+connection with the reload. It keeps nothing that matters, so it never waits for its disk: stations keep every row until
+the hub's own word (wire/envelope.py), and the hub's table every command.
 """
 
 from __future__ import annotations
@@ -32,6 +32,9 @@ HUB_USER = "hub"
 PAYLOAD_MAX = 8 * 1024 * 1024  # a roster of 50,000 members is 3 MB, packed; nats-server warns above this
 STORE_MAX = 1024 * 1024 * 1024
 MEMORY_MAX = 320 * 1024 * 1024  # the stream of what comes in (ingest/consumer.py), and MQTT sessions
+LOG = "server.log"
+LOG_BYTES_MAX = 10 * 1024 * 1024  # at every reload the server writes a line for each station that is connected
+LOGS_KEPT = 3
 RELOAD_S_MIN = 0.1
 RELOAD_S_A_USER = 0.2e-3
 _START_TIMEOUT_S = 10.0
@@ -111,6 +114,9 @@ def config_text(
         "server_name": "yizhan-hub",
         "listen": f"127.0.0.1:{ports.client}",
         "pid_file": str(folder / "pid"),
+        "log_file": str(folder / LOG),
+        "log_size_limit": LOG_BYTES_MAX,
+        "log_max_num": LOGS_KEPT,
         "max_payload": PAYLOAD_MAX,
         "max_pending": PAYLOAD_MAX * 4,
         "jetstream": {
@@ -341,5 +347,9 @@ def _is_free(port: int, host: str = "127.0.0.1") -> bool:
 
 
 def _last_words(log: Path) -> str:
-    lines = log.read_text(errors="replace").strip().splitlines()
-    return lines[-1][:300] if lines else "it said nothing"
+    """What it said before it had its log file, which is what is wrong with its configuration; else the log's end."""
+    for path in (log, log.with_name(LOG)):
+        lines = path.read_text(errors="replace").strip().splitlines() if path.exists() else []
+        if lines:
+            return lines[-1][:300]
+    return "it said nothing"

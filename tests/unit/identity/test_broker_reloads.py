@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from cloud_hub.broker import RELOAD_S_MIN, Broker, BrokerTls, BrokerUser, reload_s
+from cloud_hub.broker import RELOAD_S_MIN, Broker, BrokerTls, BrokerUser, Ports, config_text, reload_s
 
 
 class Server:
@@ -73,6 +74,13 @@ async def test_many_changes_are_a_reload_now_and_one_when_it_is_done(
     broker.set_users(users(49))  # the same as before
     assert server.reloads == 2
     assert '"urn:yizhan:station:s-48:1f"' in (tmp_path / "broker" / "broker.conf").read_text()
+
+
+def test_what_the_server_writes_about_its_reloads_is_bounded() -> None:
+    """It is a line for each station that is connected, every time."""
+    config = json.loads(config_text(Path("/data/broker"), Ports(4222, 1883), "hub-secret", []))
+    assert config["log_file"] == "/data/broker/server.log"
+    assert config["log_size_limit"] * (config["log_max_num"] + 1) <= 50 * 1024 * 1024
 
 
 def test_the_pause_grows_with_the_fleet_and_stays_a_matter_of_seconds() -> None:
