@@ -10,10 +10,11 @@ import asyncio
 import json
 import sys
 import time
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 START_S_MAX = 15.0  # importing the encoder on a busy small machine
 END_S_MAX = 3.0
@@ -76,14 +77,17 @@ class RtspCamera:
 
     async def show(self, rgb: NDArray[np.uint8], seconds: float) -> None:
         """Holds a picture (height, width, 3) before the camera from now on; a newer one replaces it."""
-        if rgb.ndim != 3 or rgb.shape[2] != 3 or max(rgb.shape) > PICTURE_SIDE_MAX:
-            raise ValueError(f"a picture of shape {rgb.shape} cannot be shown: (height, width, 3), sides to 4096")
+        if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype.name != "uint8" or max(rgb.shape) > PICTURE_SIDE_MAX:
+            raise ValueError(
+                f"a picture of shape {rgb.shape} ({rgb.dtype.name}) cannot be shown: (height, width, 3) of uint8, "
+                f"sides to {PICTURE_SIDE_MAX}"
+            )
         if self._process is None or self._process.stdin is None:
             raise CameraFailed("the test camera is not running")
         height, width, _ = rgb.shape
         order = json.dumps({"width": width, "height": height, "seconds": seconds})
         try:
-            self._process.stdin.write(order.encode() + b"\n" + np.ascontiguousarray(rgb, np.uint8).tobytes())
+            self._process.stdin.write(order.encode() + b"\n" + rgb.tobytes())
             await self._process.stdin.drain()
         except ConnectionError as error:
             raise CameraFailed("the test camera's process has ended") from error

@@ -7,16 +7,16 @@ import base64
 import io
 import time
 from datetime import UTC, datetime
-from typing import Any, Literal
-
-import numpy as np
-import zxingcpp
-from PIL import Image, ImageOps, UnidentifiedImageError
+from typing import TYPE_CHECKING, Any, Literal
 
 from firmware_bridge.simulators.rtsp_camera import RtspCamera
 from firmware_bridge.simulators.station import SimulatedStation, StationState
 from station_agent.virtual.agent import AgentProcess
 from station_agent.virtual.phones import Phones
+
+if TYPE_CHECKING:
+    import numpy as np
+    from PIL import Image
 
 FACE_SHOWN_S = 6.0
 PICTURE_SIDE_MAX = 1600
@@ -195,7 +195,12 @@ def _bolt(seen: StationState) -> str:
     return "moving" if seen.lock_released else "secured"
 
 
+# What reads pictures is loaded by the first of them, in its thread: most visitors show none.
+
+
 def _image(body: bytes) -> Image.Image:
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
     try:
         image = Image.open(io.BytesIO(body), formats=["JPEG", "PNG"])
         if image.width * image.height > PICTURE_PIXELS_MAX:
@@ -206,12 +211,17 @@ def _image(body: bytes) -> Image.Image:
 
 
 def _read_code(body: bytes) -> str | None:
+    import numpy as np
+    import zxingcpp
+
     grey = np.asarray(_image(body).convert("L"))
     found = zxingcpp.read_barcodes(grey, formats=zxingcpp.barcode_formats_from_str("QRCode"))
     return found[0].text if found else None
 
 
 def _rgb(body: bytes) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    import numpy as np
+
     image = _image(body)
     image.thumbnail((PICTURE_SIDE_MAX, PICTURE_SIDE_MAX))
     return np.asarray(image, np.uint8)

@@ -12,13 +12,20 @@ pytestmark = pytest.mark.integration
 LATER = {"av", "httpx", "dlib", "onnxruntime", "zxingcpp", "aioesphomeapi", "uhppoted"}
 
 
-def test_the_agent_starts_without_what_it_may_never_use() -> None:
-    code = f"import station_agent.cli, station_agent.station, sys; print(*({LATER!r} & set(sys.modules)))"
+def imported(module: str, among: set[str]) -> set[str]:
+    """Those of `among` that a fresh interpreter has after it imported `module`."""
+    code = f"import station_agent.cli, {module}, sys; print(*({among!r} & set(sys.modules)))"
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
-    assert ended.stdout.split() == []
+    return set(ended.stdout.split())
+
+
+def test_the_agent_starts_without_what_it_may_never_use() -> None:
+    assert imported("station_agent.station", LATER) == set()
 
 
 def test_a_profile_without_faces_is_checked_without_the_numbers_of_faces() -> None:
-    code = "import station_agent.cli, sys; print(*({'numpy', 'sqlite_utils', 'paho', 'segno'} & set(sys.modules)))"
-    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
-    assert ended.stdout.split() == []
+    assert imported("station_agent.settings", {"numpy", "sqlite_utils", "paho", "segno"}) == set()
+
+
+def test_a_virtual_station_starts_without_what_reads_pictures() -> None:
+    assert imported("station_agent.virtual.process", {"numpy", "PIL", "av", "zxingcpp"}) == set()
