@@ -22,7 +22,7 @@ from cloud_hub.ingest.plan import Plan, Told, plan
 from cloud_hub.rollups.tables import roll
 from cloud_hub.stations.models import LatestReadings
 from cloud_hub.stations.queries import latest
-from cloud_hub.storage.bulk import insert_new, upsert, upsert_newer
+from cloud_hub.storage.bulk import insert_new, upsert, upsert_adding, upsert_newer
 from cloud_hub.storage.schema import (
     alarms,
     chain_breaks,
@@ -180,12 +180,11 @@ def _count(connection: sa.Connection, refused: Sequence[Refused], what: Plan, no
     for one in refused:
         counts[one.station, one.reason] += 1
         details[one.station, one.reason] = one.detail
+    rows = []
     for (source, reason), count in sorted(counts.items()):
-        key = (rejected.c.source == source, rejected.c.reason == reason)
-        before = connection.scalar(sa.select(rejected.c.count).where(*key)) or 0
         detail = details.get((source, reason), "")
-        row = {"source": source, "reason": reason, "count": before + count, "last_at": now, "last_detail": detail}
-        upsert(connection, rejected, [row])
+        rows.append({"source": source, "reason": reason, "count": count, "last_at": now, "last_detail": detail})
+    upsert_adding(connection, rejected, rows, "count")
 
 
 def _items(connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> list[TimelineItem]:

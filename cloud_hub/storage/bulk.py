@@ -49,12 +49,17 @@ def upsert_newer(connection: sa.Connection, table: sa.Table, rows: Sequence[Mapp
     _execute(connection, table, rows, "update", at)
 
 
+def upsert_adding(connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]], count: str) -> None:
+    """As `upsert`, but the column `count` is added to what the stored row has."""
+    _execute(connection, table, rows, "add", count)
+
+
 def _execute(
-    connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]], taken: str, newer: str | None
+    connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]], taken: str, column: str | None
 ) -> None:
     if not rows:
         return
-    text, columns, processors = _compiled(connection.dialect, table, tuple(rows[0]), taken, newer)
+    text, columns, processors = _compiled(connection.dialect, table, tuple(rows[0]), taken, column)
     if connection.dialect.name != "postgresql":
         connection.exec_driver_sql(text, [tuple(_stored(row, columns, processors)) for row in rows])
         return
@@ -72,10 +77,10 @@ def _stored(row: Mapping[str, Any], columns: Sequence[str], processors: Sequence
 
 @lru_cache(maxsize=256)
 def _compiled(
-    dialect: sa.Dialect, table: sa.Table, columns: tuple[str, ...], taken: str, newer: str | None
+    dialect: sa.Dialect, table: sa.Table, columns: tuple[str, ...], taken: str, column: str | None
 ) -> tuple[str, tuple[str, ...], tuple[Processor | None, ...]]:
     """The statement's text, the order in which it takes the columns, and what makes stored values of given ones."""
-    compiled = insert_statement(dialect.name, table, columns, taken, newer).compile(dialect=dialect)
+    compiled = insert_statement(dialect.name, table, columns, taken, column).compile(dialect=dialect)
     order = tuple(getattr(compiled, "positiontup", None) or columns)
     return str(compiled), order, tuple(_processor(dialect, table.c[name].type) for name in order)
 
@@ -92,9 +97,10 @@ def _words(value: str | None) -> str | None:
 
 
 def insert_statement(
-    dialect: str, table: sa.Table, columns: Sequence[str], taken: str = "error", newer: str | None = None
+    dialect: str, table: sa.Table, columns: Sequence[str], taken: str = "error", column: str | None = None
 ) -> Any:
-    """`taken`: what to do about a row whose key is taken: `error`, `nothing`, or `update` (if not older by `newer`).
+    """`taken`: what to do about a row whose key is taken: `error`, `nothing`, `update` (if it is not older by `column`)
+    or `add` (`column` to what it has; the others are replaced).
 
     Its parameters are the columns (SQLite) or `rows` (PostgreSQL).
     """
@@ -111,12 +117,16 @@ def insert_statement(
         insert = sqlite.insert(table).values({name: sa.bindparam(name) for name in columns})
     if taken == "nothing":
         return insert.on_conflict_do_nothing()
-    if taken == "update":
-        keys = [column.name for column in table.primary_key]
-        changed = {name: insert.excluded[name] for name in columns if name not in keys}
-        where = None if newer is None else table.c[newer] <= insert.excluded[newer]
-        return insert.on_conflict_do_update(index_elements=keys, set_=changed, where=where)
-    return insert
+    if taken == "error":
+        return insert
+    keys = list(table.primary_key.columns.keys())
+    changed = {name: insert.excluded[name] for name in columns if name not in keys}
+    where = None
+    if column is not None and taken == "add":
+        changed[column] = table.c[column] + insert.excluded[column]
+    elif column is not None:
+        where = table.c[column] <= insert.excluded[column]
+    return insert.on_conflict_do_update(index_elements=keys, set_=changed, where=where)
 
 
 def _unbounded(kind: sa.types.TypeEngine[Any]) -> sa.types.TypeEngine[Any]:

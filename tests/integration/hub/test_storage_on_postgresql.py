@@ -1,18 +1,25 @@
 """What the unit tests say of storing and migrating, once more on PostgreSQL."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
+from cloud_hub.ingest.apply import Refused
+from cloud_hub.ingest.store import Stored, store
 from cloud_hub.settings import BadSettings
 from cloud_hub.storage.bulk import insert_new
 from cloud_hub.storage.database import Database
 from cloud_hub.storage.engines import database_of, engine_of
-from cloud_hub.storage.schema import members, metadata
+from cloud_hub.storage.schema import events, members, metadata, rejected
+from station_agent.wire.events import VisitCounted
+from station_agent.wire.kinds import Credential
+from tests.harness.hub_process import until
 from tests.harness.postgres import PostgresServer
 from tests.unit.hub import test_ingest_store
 from tests.unit.hub.test_ingest_store import *  # noqa: F403  the same specification, with the fixture below
@@ -25,7 +32,9 @@ pytestmark = pytest.mark.integration
 def engine(postgres: PostgresServer) -> Iterator[sa.Engine]:
     url = postgres.url_with_tables()
     engine = engine_of(database_of(Path(), url))
-    engine.connect().close()  # the pool keeps it: it belongs to the module and not to a test
+    several = [engine.connect() for _ in range(3)]  # the pool keeps them: they are the module's and no test's
+    for one in several:
+        one.close()
     yield engine
     engine.dispose()
     postgres.drop(url)
@@ -42,6 +51,36 @@ def db(engine: sa.Engine) -> Iterator[sa.Connection]:
 def test_migrations_lead_to_exactly_the_schema(engine: sa.Engine) -> None:
     with engine.begin() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_two_hubs_that_get_the_same_rows_store_them_once(engine: sa.Engine) -> None:
+    """The second one waits for the first one's commit, and then sees its mark."""
+    bodies = [VisitCounted(attempt=uuid4(), credential=Credential.CODE) for _ in range(20)]
+    batch = test_ingest_store.Spool().batch(*bodies)
+    refused = Refused("demo-01", "not_a_batch", "")
+    with engine.begin() as connection:
+        test_ingest_store.fill(connection)
+    first = engine.connect()
+    store(first, [batch], [refused], NOW, {}, watched=False)
+
+    def second() -> Stored:
+        with engine.begin() as connection:
+            return store(connection, [batch], [refused], NOW, {}, watched=False)
+
+    with ThreadPoolExecutor(1) as thread:
+        waiting = thread.submit(second)
+        held = sa.text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as watcher:
+            until(lambda: watcher.scalar(held), "the second one waits", 10)
+        first.commit()
+        stored = waiting.result(10)
+    first.close()
+    assert (len(stored.absorbed.rows), stored.absorbed.repeated) == (0, 20)
+    with engine.begin() as connection:
+        assert connection.scalar(sa.select(sa.func.count()).select_from(events)) == 20
+        assert connection.scalar(sa.select(rejected.c.count)) == 2
+        for table in reversed(metadata.sorted_tables):
+            connection.execute(table.delete())
 
 
 def test_no_text_that_somebody_sends_makes_a_statement_fail(db: sa.Connection) -> None:
