@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +16,8 @@ from rich.markup import escape
 if TYPE_CHECKING:
     from station_agent.wire.claim import ClaimTicket
     from station_agent.wire.link import HubLink
+
+log = logging.getLogger(__name__)
 
 EXIT_LATER = 1
 """The hub cannot be reached or cannot answer now: the same command may be given again."""
@@ -34,8 +37,10 @@ def add_to(app: typer.Typer) -> None:
 
 
 def profile_and_link(identity: Path | None, profile: Path | None, link: Path | None) -> tuple[Path, Path | None]:
-    """What `run` works from. Raises typer.BadParameter."""
+    """What `run` works from. A station whose profile is at hand works alone, and says so, when its identity is not
+    there or damaged: nobody stands outside because of it. Raises typer.BadParameter."""
     from station_agent.identity import files
+    from station_agent.identity.claim import held_link
 
     if identity is None:
         if profile is None:
@@ -45,10 +50,12 @@ def profile_and_link(identity: Path | None, profile: Path | None, link: Path | N
         return profile, link
     if link is not None:
         raise typer.BadParameter("an identity has its own link file", param_hint="--link")
-    if not (identity / files.LINK).is_file():
-        raise typer.BadParameter(
-            f"{identity} holds no identity yet: `yizhan-station claim --identity {identity}`", param_hint="--identity"
-        )
+    if held_link(identity) is None:
+        trouble = f"{identity} holds no whole identity: `yizhan-station claim --identity {identity}`"
+        if profile is None:
+            raise typer.BadParameter(trouble, param_hint="--identity")
+        log.error("%s, then start the station again; until then it works alone", trouble)
+        return profile, None
     return profile or identity / files.PROFILE, identity / files.LINK
 
 

@@ -63,12 +63,16 @@ class Listener(Protocol):
 
 
 def check_transport(link: BrokerLink) -> None:
-    """Plain MQTT carries a password, so it is for loopback only. Raises LinkRefused."""
+    """Plain MQTT carries a password, so it is for loopback only; and the files must be there. Raises LinkRefused."""
+    _check_clear(link)
+    if link.ca_file is not None and not link.ca_file.is_file():
+        raise LinkRefused(f"the broker's ca_file {link.ca_file} is not there; copy it from the hub")
+    if link.certificate_file is not None and not link.certificate_file.is_file():
+        raise LinkRefused(f"the station's certificate {link.certificate_file} is not there; claim the station anew")
+
+
+def _check_clear(link: BrokerLink) -> None:
     if link.ca_file is not None:
-        if not link.ca_file.is_file():
-            raise LinkRefused(f"the broker's ca_file {link.ca_file} is not there; copy it from the hub")
-        if link.certificate_file is not None and not link.certificate_file.is_file():
-            raise LinkRefused(f"the station's certificate {link.certificate_file} is not there; claim the station anew")
         return
     host = link.host
     with suppress(ValueError):
@@ -95,7 +99,7 @@ class MqttLink:
         rng: random.Random,
         hears: Sequence[Down] = (Down.ACK, Down.COMMAND, Down.DOCUMENT),
     ) -> None:
-        check_transport(link)
+        _check_clear(link)
         self._station = station
         # Whoever connects with a client's id ends its session: another station must not be able to guess it. It is
         # kept for the life of the process, so that a reconnect ends our own half-dead session.
@@ -121,12 +125,21 @@ class MqttLink:
         pause_s = BACK_OFF_S_FIRST
         while True:
             began = self._clock.monotonic()
-            why = await _Connection(self, listener).live()
+            why = await self._connection(listener)
             if self._clock.monotonic() - began >= HEALTHY_S:
                 pause_s = BACK_OFF_S_FIRST
             log.info("no link to the hub (%s); next try in about %.1f s", why, pause_s)
             await self._clock.sleep(pause_s * self._rng.uniform(0.5, 1.5))
             pause_s = min(pause_s * 2, BACK_OFF_S_MAX)
+
+    async def _connection(self, listener: Listener) -> str:
+        """Why it ended. Files that are gone or damaged cost the link, not the door: they are looked for again."""
+        try:
+            check_transport(self._link)
+            connection = _Connection(self, listener)
+        except (LinkRefused, OSError) as error:
+            return f"{error}"
+        return await connection.live()
 
     def new_client(self) -> paho.Client:
         client = paho.Client(

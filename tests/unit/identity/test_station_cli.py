@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,11 @@ from pydantic import ValidationError
 from typer.testing import CliRunner
 
 from station_agent.cli import app
+from station_agent.clock import SystemClock
 from station_agent.identity import files
 from station_agent.identity.claim import claim
-from station_agent.link.mqtt import LinkRefused, check_transport
+from station_agent.identity.cli import profile_and_link
+from station_agent.link.mqtt import LinkRefused, MqttLink, check_transport
 from station_agent.settings import SHIPPED_PROFILES, read_link, read_profile
 from station_agent.wire.claim import make_code, read_ticket
 from station_agent.wire.link import HubLink
@@ -56,7 +59,31 @@ def test_a_folder_without_an_identity_says_how_to_make_one(tmp_path: Path) -> No
     shown = run("identity", "--identity", tmp_path)
     assert (shown.exit_code, "yizhan-station claim" in " ".join(shown.output.split())) == (2, True)
     ran = run("run", "--identity", tmp_path, "--state", tmp_path / "state")
-    assert (ran.exit_code, "no identity yet" in " ".join(ran.output.replace("│", "").split())) == (2, True)
+    assert (ran.exit_code, "no whole identity" in " ".join(ran.output.replace("│", "").split())) == (2, True)
+
+
+def test_a_damaged_identity_costs_the_link_and_not_the_door(bench: Bench, tmp_path: Path) -> None:
+    """With a profile at hand the station starts; it works alone."""
+    profile, identity = tmp_path / "profile.toml", tmp_path / "identity"
+    assert profile_and_link(identity, profile, None) == (profile, None)  # not claimed yet
+    with bench.http() as hub:
+        claim(identity, read_ticket(bench.add("alpha").text), hub)
+    assert profile_and_link(identity, profile, None) == (profile, identity / files.LINK)
+    assert profile_and_link(identity, None, None) == (identity / files.PROFILE, identity / files.LINK)
+    (identity / files.LINK).write_text("{")
+    assert profile_and_link(identity, profile, None) == (profile, None)
+
+
+async def test_a_lost_certificate_is_looked_for_again(tmp_path: Path) -> None:
+    broker = {"host": "127.0.0.1", "port": 1, "ca_file": "ca.pem", "certificate_file": "station.pem"}
+    (tmp_path / "link.json").write_text(json.dumps(link(broker=broker)))
+    held = read_link(tmp_path / "link.json")
+    mqtt = MqttLink("alpha", held.broker, lambda: b"", clock=SystemClock(), rng=random.Random(1))
+    listener: Any = None
+    assert "ca.pem is not there" in await mqtt._connection(listener)
+    (tmp_path / "ca.pem").write_text("damaged")
+    (tmp_path / "station.pem").touch()
+    assert "NO_CERTIFICATE" in await mqtt._connection(listener)
 
 
 def test_who_a_box_is(bench: Bench, tmp_path: Path) -> None:
