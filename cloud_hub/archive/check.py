@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from cloud_hub.archive.parquet import ask, read
 from cloud_hub.archive.records import FOLDER, anchors, is_proven
-from cloud_hub.backup.manifest import digest
+from cloud_hub.storage.files import digest
 from cloud_hub.storage.schema import archives, audit, chain_anchors, events, moment, telemetry
 from station_agent.wire import chain
 

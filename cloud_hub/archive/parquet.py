@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy.types import TypeDecorator
 
-from cloud_hub.backup.manifest import digest, on_disk
 from cloud_hub.settings import BadSettings
+from cloud_hub.storage.files import digest, on_disk
 from cloud_hub.storage.raw import ROWS_AT_ONCE, encode_row
 from cloud_hub.supervisor import Transient
 

@@ -15,9 +15,10 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from cloud_hub.backup.manifest import KEYS, MANIFEST, Manifest, TableFile, digest, table_file, whole_or_nothing
+from cloud_hub.backup.manifest import KEYS, MANIFEST, Manifest, TableFile, table_file, whole_or_nothing
 from cloud_hub.backup.secrets import proving_key, sealed
 from cloud_hub.secret_files import write_secret
+from cloud_hub.storage.files import digest
 from cloud_hub.storage.migrate import newest
 from cloud_hub.storage.raw import ROWS_AT_ONCE, encode_row, raw_columns
 from cloud_hub.storage.schema import metadata, phone_tickets, sessions

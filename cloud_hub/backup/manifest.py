@@ -10,8 +10,6 @@ backup that the hub would take for its own (proofs.py).
 
 from __future__ import annotations
 
-import hashlib
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -21,11 +19,11 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cloud_hub.proofs import proof, proves
+from cloud_hub.storage.files import digest, on_disk
 
 MANIFEST = "manifest.json"
 KEYS = "keys.enc"
 TABLES = "tables"
-_BLOCK = 1 << 20
 
 
 class BadBackup(Exception):
@@ -90,15 +88,6 @@ def table_file(name: str) -> Path:
     return Path(TABLES) / f"{name}.jsonl.gz"
 
 
-def digest(path: Path) -> str:
-    """SHA-256 in hex."""
-    found = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            found.update(block)
-    return found.hexdigest()
-
-
 @contextmanager
 def whole_or_nothing(folder: Path) -> Iterator[Path]:
     """A private folder beside `folder`, which takes its name when all is written and on disk.
@@ -129,11 +118,3 @@ def _remove(folder: Path) -> None:
     for path in sorted(folder.rglob("*"), reverse=True):
         path.rmdir() if path.is_dir() else path.unlink()
     folder.rmdir()
-
-
-def on_disk(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

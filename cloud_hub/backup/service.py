@@ -11,11 +11,12 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from cloud_hub.backup.make import make
-from cloud_hub.backup.manifest import KEYS, BadBackup, Manifest, check_files, on_disk, read_manifest
+from cloud_hub.backup.manifest import KEYS, BadBackup, Manifest, check_files, read_manifest
 from cloud_hub.backup.restore import occupied, restore
 from cloud_hub.backup.secrets import PASSPHRASE_LENGTH_MIN, key_files, opened, proving_key, put_back
 from cloud_hub.lock import only_hub
 from cloud_hub.storage.engines import Where, engine_of, reading
+from cloud_hub.storage.files import on_disk
 from cloud_hub.storage.migrate import newest, revision_of
 
 

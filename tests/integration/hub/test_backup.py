@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from cloud_hub.backup.make import LEFT_OUT
-from cloud_hub.backup.manifest import KEYS, MANIFEST, BadBackup, digest, table_file
+from cloud_hub.backup.manifest import KEYS, MANIFEST, BadBackup, table_file
 from cloud_hub.backup.restore import VERSIONS_AHEAD
 from cloud_hub.backup.service import make_backup, restore_backup
 from cloud_hub.ingest.store import store
@@ -20,6 +20,7 @@ from cloud_hub.lock import only_hub
 from cloud_hub.settings import BadSettings
 from cloud_hub.stations.queries import open_alarms
 from cloud_hub.storage.engines import sqlite_engine
+from cloud_hub.storage.files import digest
 from cloud_hub.storage.migrate import migrate
 from cloud_hub.storage.raw import raw_columns
 from cloud_hub.storage.schema import (
