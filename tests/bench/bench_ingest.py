@@ -23,7 +23,7 @@ from uuid import uuid4
 
 import paho.mqtt.client as mqtt
 
-from cloud_hub.broker import Broker, BrokerFailed
+from cloud_hub.broker import Broker, BrokerFailed, BrokerUser
 from station_agent.wire import topics
 from station_agent.wire.envelope import Batch, Stream
 from station_agent.wire.events import VisitCounted
@@ -146,7 +146,8 @@ def _drained_rows_s(station: MqttStation, rows_max: int) -> float:
 async def _bare_broker(folder: Path) -> AsyncIterator[int]:
     """The MQTT port of the hub's broker with the hub's configuration and no hub."""
     broker = Broker(folder, 0, 0)
-    broker.prepare({"demo-01": "bench"})
+    broker.prepare()
+    broker.write_users([BrokerUser("demo-01", "demo-01", "bench")])
     running = asyncio.create_task(broker.run())
     try:
         await asyncio.wait_for(broker.ready.wait(), WAIT_S)
