@@ -15,6 +15,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import itemgetter
 from types import MappingProxyType
 
 from cloud_hub.ingest.apply import Source
@@ -48,20 +50,24 @@ def follow(
     """`heads`: the chain at the mark of each known source; None, or no entry, before its first chained event."""
     result = Followed()
     last: dict[Source, int] = {}
-    for source, row in rows:
-        if source.stream is not Stream.EVENTS:
-            continue
-        missing = (last.get(source, marks.get(source, 0)) + 1, row.seq - 1)
-        last[source] = row.seq
-        head = result.heads.get(source, heads.get(source))
-        if row.chain is None:
+    for source, group in groupby(rows, key=itemgetter(0)):  # rows of a source stand together, as they came in batches
+        if source.stream is Stream.EVENTS:
+            seq = last.get(source, marks.get(source, 0))
+            head = result.heads.get(source, heads.get(source))
+            for _, row in group:
+                missing, seq = seq + 1, row.seq
+                if row.chain is None:
+                    if head is not None:
+                        what = "the event is not chained, and those before it are"
+                        result.breaks.append(Break(source, row.seq, what))
+                    continue
+                before = head or chain.beginning(source.spool)
+                if chain.link(before, row.seq, row.at, row.boot, row.mono_ms, row.kind, row.body) != row.chain:
+                    result.breaks.append(_break(source, row.seq, missing, row.seq - 1))
+                head = row.chain
+            last[source] = seq
             if head is not None:
-                result.breaks.append(Break(source, row.seq, "the event is not chained, and those before it are"))
-            continue
-        before = head or chain.beginning(source.spool)
-        if chain.link(before, row.seq, row.at, row.boot, row.mono_ms, row.kind, row.body) != row.chain:
-            result.breaks.append(_break(source, row.seq, *missing))
-        result.heads[source] = row.chain
+                result.heads[source] = head
     return result
 
 

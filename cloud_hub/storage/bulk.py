@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 
 from cloud_hub.storage.engines import without_nul
+from cloud_hub.storage.schema import Json, Moment
 
 ROWS_MAX = 5_000
 """In one statement to PostgreSQL: a few megabytes, built whole in memory at both ends."""
@@ -86,6 +87,8 @@ def _compiled(
 
 
 def _processor(dialect: sa.Dialect, kind: sa.types.TypeEngine[Any]) -> Processor | None:
+    if isinstance(kind, Moment | Json):
+        return kind.stored  # what SQLAlchemy would call, without its three layers around it
     found: Processor | None = kind.dialect_impl(dialect).bind_processor(dialect)
     if found is None and dialect.name == "postgresql" and isinstance(kind, sa.String):
         return _words

@@ -30,8 +30,12 @@ class Moment(TypeDecorator[datetime]):
     impl = sa.BigInteger
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> int | None:
+    @staticmethod
+    def stored(value: datetime | None) -> int | None:
         return None if value is None else (value - _EPOCH) // _MICROSECOND
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> int | None:
+        return self.stored(value)
 
     def process_result_value(self, value: Any | None, dialect: sa.Dialect) -> datetime | None:
         return None if value is None else moment(value)
@@ -43,8 +47,10 @@ class Json(TypeDecorator[Any]):
     impl = sa.Text
     cache_ok = True
 
+    stored = staticmethod(_encode)
+
     def process_bind_param(self, value: Any | None, dialect: sa.Dialect) -> str | None:
-        return _encode(value)
+        return self.stored(value)
 
     def process_result_value(self, value: Any | None, dialect: sa.Dialect) -> Any:
         return None if value is None else json.loads(value)
