@@ -182,6 +182,9 @@ class FaceService:
                 group.create_task(self._keep_to_consent())
         except ExceptionGroup as group:
             raise group.exceptions[0] from None  # one of the two failed and ended the other
+        finally:
+            if self._changes:  # a change of the store that has begun is brought to its end
+                await asyncio.wait(self._changes)
 
     def people(self) -> int:
         """Members with a face enrolled here."""
