@@ -51,6 +51,11 @@ def there(connection: sa.Connection) -> dict[str, list[str]]:
     return {name: [column["name"] for column in inspector.get_columns(name)] for name in names}
 
 
+def test_every_schema_is_frozen() -> None:
+    missing = [revision for revision in revisions() if revision not in FROZEN]
+    assert not missing, f"run: python -m tests.harness.frozen_schema (for {', '.join(missing)})"
+
+
 @pytest.mark.parametrize("revision", FROZEN)
 def test_a_hub_of_then_becomes_one_of_now_and_keeps_its_rows(connection: sa.Connection, revision: str) -> None:
     load(connection, revision)
