@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import gc
 import json
 import logging
 import os
@@ -120,8 +121,11 @@ def virtual(
     verbose: Annotated[bool, typer.Option("--verbose", "-v")] = False,
 ) -> None:
     """Run a station without hardware: simulated devices, the real agent, and a page that shows its door."""
+    gc.disable()  # as in `_run`
     from station_agent.virtual.process import VirtualSettings, run_virtual  # an edge box has no page of its own
 
+    gc.freeze()
+    gc.enable()
     _log(verbose)
     loaded, _, _ = load(station, link, device_profiles, {}, {})
     settings = VirtualSettings(
@@ -188,11 +192,14 @@ def load(
 
 
 async def _run(settings: Settings) -> int:
+    gc.disable()  # nothing of what a start makes is garbage: no time is lost on looking, now and before any door later
     from station_agent.link.mqtt import LinkRefused
     from station_agent.station import open_station
     from station_agent.supervisor import Essential
     from station_agent.telemetry.store import StoreUnusable
 
+    gc.freeze()
+    gc.enable()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
