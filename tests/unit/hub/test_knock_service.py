@@ -154,6 +154,7 @@ async def test_nobody_knocks_in_another_member_s_name(hub: Hub) -> None:
         b"\1\3" * 43 + b"\1",
         make_knock(PHONE, MEMBER, DoorCode(b"x" * 12, "demo-01")),
     ],
+    ids=["one byte", "a byte short", "another version", "another algorithm", "another door code"],
 )
 async def test_what_is_no_answer_to_this_door_code_reaches_no_station(hub: Hub, raw: bytes) -> None:
     await refused(hub, 422, "not-a-knock", raw=raw)
