@@ -51,7 +51,7 @@ CHECKS = (
     Check("web types", "npm", ("run", "typecheck")),
     Check("web", "vitest", ("test",)),
     Check("unit", "pytest", ("tests/unit", "-n", "2", "--dist", "loadfile")),
-    Check("contract", "pytest", ("tests/contract",)),
+    Check("contract", "pytest", ("tests/contract", "-n", "2", "--dist", "loadfile")),
     Check("fuzz", "pytest", ("tests/fuzz",), quick=False),
     Check("integration", "pytest", ("tests/integration",), quick=False),
     Check("faults", "pytest", ("tests/faults",), quick=False),
