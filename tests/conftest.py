@@ -19,9 +19,11 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-# How long an example takes is the machine's business; pytest-timeout bounds it. Half of the usual number of
-# examples: they are new ones at every run, and codecs have the fuzzer (tests/fuzz) besides.
-settings.register_profile("yizhan", deadline=None, max_examples=50)
+# How long an example takes is the machine's business; pytest-timeout bounds it. A quarter of the usual number of
+# examples: they are new ones at every run, and codecs have the fuzzer (tests/fuzz) besides. Whoever changes a codec
+# or the door asks for more: `--hypothesis-profile=thorough`.
+settings.register_profile("yizhan", deadline=None, max_examples=25)
+settings.register_profile("thorough", deadline=None, max_examples=2000)
 settings.load_profile("yizhan")
 
 # Tests start hundreds of interpreters. Where the environment forbids to keep bytecode, as containers often do, each of

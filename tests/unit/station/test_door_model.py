@@ -473,9 +473,9 @@ def never_secures(door: Door, given: Input, settings: DoorSettings, now: float) 
 
 
 def forgets_alarms(door: Door, given: Input, settings: DoorSettings, now: float) -> tuple[Door, tuple[Effect, ...]]:
-    """The contact's closing does not clear what a restart took over."""
+    """The contact's closing clears nothing."""
     after, effects = machine.step(door, given, settings, now)
-    if isinstance(given, ContactSeen) and door.contact_open is None:
+    if isinstance(given, ContactSeen) and given.open is False and door.contact_open is not False:
         kept = {effect.alarm for effect in effects if isinstance(effect, ClearAlarm)}
         effects = tuple(effect for effect in effects if not isinstance(effect, ClearAlarm))
         return replace(after, alarms=after.alarms | kept), effects
