@@ -88,7 +88,7 @@ def compose(
             case AccessKind.GUEST:
                 what = {"id": one.person, "role": one.role, "uses": one.uses, "occupation": one.occupation or ""}
                 guests.append(Guest.model_validate({"hash": one.hash, **what, **times}))
-    parts = body.parts.model_dump(mode="json", exclude={"roles"})
+    parts = body.parts.model_dump(mode="json", exclude={"roles", "labels"})
     return Rules.model_validate(
         {
             **parts,

@@ -24,6 +24,16 @@ class RoleRule(WireRole):
     """A role of the rules; not one of the hub's users."""
 
 
+Label = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=40)]
+
+
+class Labels(Wire):
+    """What people call schedules and roles; stations know the names alone."""
+
+    schedules: dict[Name, Label] = Field(default_factory=dict, max_length=32)
+    roles: dict[Name, Label] = Field(default_factory=dict, max_length=32)
+
+
 class RulesParts(Wire):
     """What is set as a whole. Extreme cold and lockdown have switches of their own, codes and cards are registered."""
 
@@ -37,6 +47,7 @@ class RulesParts(Wire):
     hold_s: dict[MemberId, HoldS] = Field(
         default_factory=dict, max_length=HOLDS_MAX, exclude_if=lambda value: not value
     )
+    labels: Labels = Labels()
 
 
 class Body(Wire):
@@ -49,7 +60,8 @@ class Body(Wire):
 
 class StationRules(Api):
     """`version` is the newest, 0 before the first; `running` the one that the station told it applies, null when it
-    was never heard of. `roles` are all that codes and cards may have, the built-in ones included."""
+    was never heard of. `roles` are all that codes and cards may have, the built-in ones included; `names` those of
+    the members in `parts.hold_s`."""
 
     station: str
     version: int
@@ -59,6 +71,8 @@ class StationRules(Api):
     cold: ColdOpen | None
     lockdown: Lockdown | None
     roles: list[str]
+    names: dict[MemberId, str]
+    time_zone: str
     changed_at: datetime | None
     changed_by: str | None
     reason: str | None
@@ -147,6 +161,13 @@ class NewCard(Api):
     role: Name | None = None
     raw: RawCard | None = None
     not_after: UtcTime | None = None
+    reason: Reason
+
+
+class CodeUntil(Api):
+    """The new end of a PIN or card; null: it lasts."""
+
+    not_after: UtcTime | None
     reason: Reason
 
 

@@ -9,14 +9,33 @@ from typing import Any
 import sqlalchemy as sa
 
 from cloud_hub.members.models import Occupation
+from cloud_hub.problems import Problem
 from cloud_hub.rules import compose
 from cloud_hub.rules.compose import Registered
 from cloud_hub.rules.models import AccessCode, AccessKind, Body
-from cloud_hub.storage.schema import access_codes, events, members, station_rules
+from cloud_hub.storage.schema import access_codes, events, members, station_rules, stations
 from station_agent.wire.kinds import Reason
 
 READ_WITHIN = timedelta(minutes=2)
 _READ_ROWS_MAX = 200  # a desk tells no more than sixty refusals a minute
+
+
+def known(connection: sa.Connection, station: str) -> None:
+    """Raises Problem 404."""
+    time_zone(connection, station)
+
+
+def time_zone(connection: sa.Connection, station: str) -> str:
+    """Raises Problem 404."""
+    profile = connection.execute(sa.select(stations.c.profile).where(stations.c.id == station)).first()
+    if profile is None:
+        raise Problem(404, "no-such-station", f"There is no station {station}.")
+    return str(profile.profile["station"]["time_zone"])
+
+
+def member_names(connection: sa.Connection, ids: Iterable[str]) -> dict[str, str]:
+    query = sa.select(members.c.id, members.c.name).where(members.c.id.in_(list(ids)))
+    return {one.id: one.name for one in connection.execute(query)}
 
 
 def row(connection: sa.Connection, station: str) -> Any | None:
@@ -31,6 +50,15 @@ def body(connection: sa.Connection, station: str) -> Body:
 
 def versions(connection: sa.Connection) -> dict[str, int]:
     return {one.station: one.version for one in connection.execute(station_rules.select())}
+
+
+def as_expected(connection: sa.Connection, station: str, version: int) -> None:
+    """Raises Problem 409 when somebody changed the rules since they were looked at."""
+    found = row(connection, station)
+    newest = found.version if found else 0
+    if newest != version:
+        detail = f"{found.changed_by if found else 'Somebody'} changed the rules of {station} meanwhile (version "
+        raise Problem(409, "rules-changed", f"{detail}{newest}): look at them, and make your change again.")
 
 
 def second_person_needed(connection: sa.Connection, station: str, now: datetime) -> bool:
@@ -58,9 +86,7 @@ def registered(connection: sa.Connection, station: str, now: datetime) -> list[R
 def codes(connection: sa.Connection, station: str, now: datetime) -> list[AccessCode]:
     """What is neither revoked nor over, newest first."""
     rows = list(_living(connection, station, now))
-    ids = [one.member for one in rows if one.member is not None]
-    query = sa.select(members.c.id, members.c.name).where(members.c.id.in_(ids))
-    names: dict[str, str] = dict(connection.execute(query).all())
+    names = member_names(connection, (one.member for one in rows if one.member is not None))
     return [shown(one, names.get(one.member or "", "")) for one in reversed(rows)]
 
 

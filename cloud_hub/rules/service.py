@@ -18,7 +18,6 @@ from typing import Any
 from uuid import uuid4
 
 import sqlalchemy as sa
-from pydantic import ValidationError
 
 from cloud_hub import audit
 from cloud_hub.clock import Clock
@@ -26,22 +25,24 @@ from cloud_hub.documents import Courier
 from cloud_hub.downlink import Downlink
 from cloud_hub.keys import Keys
 from cloud_hub.problems import Problem
-from cloud_hub.rules import queries
+from cloud_hub.rules import history, queries
 from cloud_hub.rules.compose import (
     GUEST_DIGITS,
     GUEST_ROLE,
     PIN_DIGITS,
     BadSecret,
-    compose,
     current,
     good_pin,
     raw_bits,
     roles,
 )
+from cloud_hub.rules.copying import copied
+from cloud_hub.rules.looking import RulesLooking, checked
 from cloud_hub.rules.models import (
     AccessCode,
     AccessKind,
     Body,
+    CodeUntil,
     ColdChange,
     GivenCode,
     LockdownChange,
@@ -49,11 +50,13 @@ from cloud_hub.rules.models import (
     NewGuestCode,
     NewPin,
     RulesChange,
+    RulesParts,
     StationRules,
 )
+from cloud_hub.rules.questions import CopyOutcome, RulesCopy, RulesProgress
 from cloud_hub.storage.bulk import upsert
 from cloud_hub.storage.database import Database
-from cloud_hub.storage.schema import access_codes, members, station_rules, stations
+from cloud_hub.storage.schema import access_codes, members, station_rules
 from cloud_hub.users.rules import TryLimit
 from station_agent.wire.envelope import StationState
 from station_agent.wire.rules import GUEST_PREFIX, ColdOpen, Hashing, Lockdown, card_hash, typed_hash
@@ -72,6 +75,10 @@ _MADE_TRIES = 5  # of 100 million numbers, the same one for two people
 
 class _Taken(Exception):
     """Another code of the station is the same number."""
+
+
+class _Same(Exception):
+    """A copy would change nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +113,7 @@ class RulesService:
         self._stale = True
         self.hashing = Hashing(salt=keys.derived("rules-hashing")[:16].hex())
         """One salt for the whole hub: each secret is hashed once, wherever it opens."""
+        self.looking = RulesLooking(database, clock, self.hashing)
 
     # --- pushing ---
 
@@ -140,7 +148,7 @@ class RulesService:
         """Raises Problem 404."""
 
         def read(connection: sa.Connection) -> StationRules:
-            _known(connection, station)
+            queries.known(connection, station)
             return self._shown(connection, station)
 
         return await self._database.read(read)
@@ -149,10 +157,18 @@ class RulesService:
         """Raises Problem 404."""
 
         def read(connection: sa.Connection) -> list[AccessCode]:
-            _known(connection, station)
+            queries.known(connection, station)
             return queries.codes(connection, station, self._clock.now())
 
         return await self._database.read(read)
+
+    async def progress(self) -> list[RulesProgress]:
+        """Of every station that was given rules."""
+        rows = []
+        for station, version in (await self._database.read(queries.versions)).items():
+            told = self._told(station)
+            rows.append(RulesProgress(station=station, version=version, running=told.rules_version if told else None))
+        return rows
 
     def _shown(self, connection: sa.Connection, station: str) -> StationRules:
         row, told = queries.row(connection, station), self._told(station)
@@ -166,6 +182,8 @@ class RulesService:
             cold=body.cold,
             lockdown=body.lockdown,
             roles=sorted(roles(body)),
+            names=queries.member_names(connection, body.parts.hold_s),
+            time_zone=queries.time_zone(connection, station),
             changed_at=row.changed_at if row else None,
             changed_by=row.changed_by if row else None,
             reason=row.reason if row else None,
@@ -177,14 +195,41 @@ class RulesService:
         """Raises Problem 404, 409 when somebody changed them meanwhile, 422 when they do not hold together."""
 
         def changed(connection: sa.Connection, body: Body) -> Body:
-            row = queries.row(connection, station)
-            version = row.version if row else 0
-            if version != change.expected_version:
-                detail = f"{row.changed_by if row else 'Somebody'} changed the rules of {station} meanwhile (version "
-                raise Problem(409, "rules-changed", f"{detail}{version}): look at them, and make your change again.")
+            queries.as_expected(connection, station, change.expected_version)
             return body.model_copy(update={"parts": change.parts})
 
         return await self._change(_Deed(station, actor, "rules.put", change.reason, {}), changed)
+
+    async def copy(self, station: str, change: RulesCopy, actor: str) -> list[CopyOutcome]:
+        """Each station by itself: what one refuses, another has. Raises Problem 404 and 409 for the source."""
+
+        def read(connection: sa.Connection) -> RulesParts:
+            queries.known(connection, station)
+            queries.as_expected(connection, station, change.expected_version)
+            return queries.body(connection, station).parts
+
+        source = await self._database.read(read)
+        outcomes = []
+        for to in dict.fromkeys(change.to):
+            if to != station:
+                deed = _Deed(to, actor, "rules.copy", change.reason, {"from": station, "what": list(change.what)})
+                outcomes.append(await self._copy(deed, source, change))
+        return outcomes
+
+    async def _copy(self, deed: _Deed, source: RulesParts, change: RulesCopy) -> CopyOutcome:
+        def changed(_: sa.Connection, body: Body) -> Body:
+            parts = copied(source, body.parts, change.what)
+            if parts == body.parts:
+                raise _Same
+            return body.model_copy(update={"parts": parts})
+
+        try:
+            rules = await self._change(deed, changed)
+        except _Same:
+            return CopyOutcome(station=deed.station, version=None, changed=False, problem=None)
+        except Problem as problem:
+            return CopyOutcome(station=deed.station, version=None, changed=False, problem=problem.detail)
+        return CopyOutcome(station=deed.station, version=rules.version, changed=True, problem=None)
 
     async def cold(self, station: str, change: ColdChange, actor: str) -> StationRules:
         """Raises Problem 404 and 422."""
@@ -314,6 +359,27 @@ class RulesService:
 
         await self._change(_Deed(station, actor, "rules.revoke", reason, {"code": code}), revoke)
 
+    async def until(self, station: str, code: str, change: CodeUntil, actor: str) -> AccessCode:
+        """Moves the end of a PIN or card. Raises Problem 404, 422."""
+        if change.not_after is not None:
+            self._in_future(change.not_after)
+        found: list[AccessCode] = []
+
+        def move(connection: sa.Connection, body: Body) -> Body:
+            living = {one.id: one for one in queries.codes(connection, station, self._clock.now())}
+            if code not in living:
+                raise Problem(404, "no-such-code", f"Station {station} has no code or card {code} that still opens.")
+            if living[code].kind is AccessKind.GUEST:
+                raise Problem(422, "guest-code", "A guest's code keeps its end: give the guest a new one.")
+            new = {"not_after": change.not_after}
+            connection.execute(access_codes.update().where(access_codes.c.id == code).values(new))
+            found.append(living[code].model_copy(update=new))
+            return body
+
+        detail = {"code": code, "until": change.not_after.isoformat() if change.not_after else None}
+        await self._change(_Deed(station, actor, "rules.until", change.reason, detail), move)
+        return found[-1]
+
     def _staff(self, name: str, role: str) -> dict[str, Any]:
         """The same name is the same person, at every station."""
         person = hmac.digest(self._keys.derived("staff"), name.encode(), "sha256")[:8].hex()
@@ -386,17 +452,14 @@ class RulesService:
 
         def write(connection: sa.Connection) -> StationRules:
             now = self._clock.now()
-            _known(connection, deed.station)
+            queries.known(connection, deed.station)
             row, told = queries.row(connection, deed.station), self._told(deed.station)
-            body = changed(connection, current(queries.body(connection, deed.station), now))
+            before = current(queries.body(connection, deed.station), now)
+            body = changed(connection, before)
             # A hub that was restored from a backup goes on above what its stations already have.
             version = max(row.version if row else 0, told.rules_version if told else 0) + 1
-            try:
-                rules = compose(
-                    deed.station, version, body, queries.registered(connection, deed.station, now), self.hashing, now
-                )
-            except ValidationError as error:
-                raise Problem(422, "rules-invalid", f"These rules do not hold together: {_first(error)}.") from error
+            codes = queries.registered(connection, deed.station, now)
+            rules = checked(deed.station, version, body, codes, self.hashing, now)
             upsert(
                 connection,
                 station_rules,
@@ -412,6 +475,8 @@ class RulesService:
                     }
                 ],
             )
+            if body != before or row is None:
+                history.keep(connection, deed.station, version, body, now, deed.actor, deed.action, deed.reason)
             detail = {"version": version, "reason": deed.reason, **deed.detail}
             audit.record(connection, now, deed.actor, deed.action, deed.station, detail)
             return self._shown(connection, deed.station)
@@ -426,15 +491,5 @@ class RulesService:
             raise Problem(422, "in-the-past", "The end is over already: choose a later one.")
 
 
-def _known(connection: sa.Connection, station: str) -> None:
-    if not connection.scalar(sa.select(stations.c.id).where(stations.c.id == station)):
-        raise Problem(404, "no-such-station", f"There is no station {station}.")
-
-
 def _too_many(what: str, wait_s: float) -> Problem:
     return Problem(429, "too-many-codes", f"{what}: try again later.", {"Retry-After": str(int(wait_s) + 1)})
-
-
-def _first(error: ValidationError) -> str:
-    row = error.errors(include_url=False, include_input=False)[0]
-    return f"{'.'.join(map(str, row['loc'])) or 'rules'}: {row['msg'].removeprefix('Value error, ')}"

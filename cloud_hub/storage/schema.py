@@ -292,6 +292,19 @@ station_rules = sa.Table(
     sa.Column("reason", sa.String(200), nullable=False),
 )
 
+# What managers set in each version that changed it, the newest HISTORY_MAX of a station (rules/history.py).
+station_rules_history = sa.Table(
+    "station_rules_history",
+    metadata,
+    sa.Column("station", _STATION, sa.ForeignKey("stations.id"), primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True),
+    sa.Column("body", Json, nullable=False),
+    sa.Column("changed_at", Moment, nullable=False),
+    sa.Column("changed_by", sa.String(80), nullable=False),
+    sa.Column("action", sa.String(40), nullable=False),
+    sa.Column("reason", sa.String(200), nullable=False),
+)
+
 # PINs, cards and guests' codes of stations: their hashes only. A revoked or ended one stays, for whoever asks later.
 access_codes = sa.Table(
     "access_codes",

@@ -16,10 +16,11 @@ from cloud_hub.keys import Keys
 from cloud_hub.live.feed import Feed
 from cloud_hub.members.models import Occupation
 from cloud_hub.problems import Problem
-from cloud_hub.rules import compose
+from cloud_hub.rules import compose, history
 from cloud_hub.rules.models import (
     AccessKind,
     Body,
+    CodeUntil,
     ColdChange,
     LockdownChange,
     NewCard,
@@ -29,6 +30,7 @@ from cloud_hub.rules.models import (
     RulesChange,
     RulesParts,
 )
+from cloud_hub.rules.questions import CopyPart, RulesCopy, RulesQuestion, WeekQuestion
 from cloud_hub.rules.service import GUEST_CODES_A_MINUTE, PHONE_KEPT, RulesService
 from cloud_hub.storage.database import Database
 from cloud_hub.storage.schema import access_codes, audit, events, station_rules, stations
@@ -41,7 +43,7 @@ from station_agent.wire.topics import Down
 
 NOW = datetime(2026, 12, 1, 8, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
-S = "demo-01"
+S, OTHER = "demo-01", "demo-02"
 GUEST = NewGuestCode(phone="13800001234", occupation=Occupation.COURIER, reason="送件")
 
 
@@ -91,8 +93,9 @@ class Bench:
 @pytest.fixture
 async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     async with Database.open(tmp_path / "hub.sqlite") as database:
-        row = {"id": S, "profile": {}, "broker_secret": "", "created_at": NOW}
-        await database.write(lambda c: c.execute(stations.insert().values(**row)))
+        shared = {"profile": {"station": {"time_zone": "Asia/Shanghai"}}, "broker_secret": "", "created_at": NOW}
+        rows = [{"id": name, **shared} for name in (S, OTHER)]
+        await database.write(lambda c: c.execute(stations.insert(), rows))
         yield Bench(database)
 
 
@@ -317,3 +320,77 @@ def test_a_raw_card_has_its_bits_from_the_top() -> None:
     assert compose.raw_bits(RawCard(bits=32, number="0xDEADBEEF")).hex() == "deadbeef"
     with pytest.raises(compose.BadSecret, match="26 bits"):
         compose.raw_bits(RawCard(bits=26, number=str(2**26)))
+
+
+async def test_earlier_versions_say_what_was_set_and_codes_make_none(bench: Bench) -> None:
+    for people in (12, 9):
+        change = RulesChange(
+            expected_version=people == 9, parts=parts(capacity={"people_max": people}), reason=f"最多{people}人"
+        )
+        await bench.rules.put(S, change, "zheng")
+    await bench.rules.guest(S, GUEST, "liu")
+    await bench.rules.cold(S, ColdChange(until=NOW + HOUR, reason="寒潮"), "liu")
+    told = await bench.rules.looking.versions(S)
+    assert [(one.version, one.changed_by, one.action, one.reason) for one in told] == [
+        (4, "liu", "rules.cold", "寒潮"),
+        (2, "zheng", "rules.put", "最多9人"),
+        (1, "zheng", "rules.put", "最多12人"),
+    ]
+    old = await bench.rules.looking.version(S, 1)
+    assert old.parts == parts(capacity={"people_max": 12})
+    assert (await refused(bench.rules.looking.version(S, 3))).kind == "no-such-version"
+
+
+async def test_the_history_is_bounded(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(history, "HISTORY_MAX", 3)
+    for version in range(5):
+        change = RulesChange(expected_version=version, parts=parts(capacity={"people_max": version + 1}), reason="ok")
+        await bench.rules.put(S, change, "zheng")
+    assert [one.version for one in await bench.rules.looking.versions(S)] == [5, 4, 3]
+
+
+async def test_a_draft_is_asked_without_changing_anything(bench: Bench) -> None:
+    draft = parts(schedules={"never": {}}, opening="never")
+    question = RulesQuestion(parts=draft, role="member", at=datetime.fromisoformat("2026-12-01T10:00"))
+    assert not any(way.allowed for way in (await bench.rules.looking.answer(S, question)).ways)
+    now = await bench.rules.looking.answer(S, question.model_copy(update={"parts": None}))
+    assert all(way.allowed for way in now.ways)
+    week = await bench.rules.looking.week(S, WeekQuestion(parts=draft, first=NOW.date()))
+    assert [role.role for role in week.roles] == ["guest", "member", "staff"]
+    assert week.opening == [[]] * 7
+    assert (await bench.rules.of(S)).version == 0
+    wrong = RulesQuestion(parts=parts(opening="day"), role="member", at=datetime.fromisoformat("2026-12-01T10:00"))
+    assert "'day'" in (await refused(bench.rules.looking.answer(S, wrong))).detail
+
+
+async def test_rules_are_copied_to_each_station_by_itself(bench: Bench) -> None:
+    wanted = parts(capacity={"people_max": 12}, roles={"police": {}})
+    await bench.rules.put(S, RulesChange(expected_version=0, parts=wanted, reason="first"), "zheng")
+    copy = RulesCopy(expected_version=1, to=(OTHER, "nowhere", S), what=tuple(CopyPart), reason="全市一致")
+    done, missing = await bench.rules.copy(S, copy, "zheng")
+    assert (done.station, done.version, done.changed) == (OTHER, 1, True)
+    assert (missing.station, missing.version) == ("nowhere", None)
+    assert "nowhere" in (missing.problem or "")
+    assert (await bench.rules.of(OTHER)).parts == wanted
+    (again, _) = await bench.rules.copy(S, copy, "zheng")
+    assert (again.changed, again.problem, (await bench.rules.of(OTHER)).version) == (False, None, 1)
+    assert (await bench.audited())[-1][2]["from"] == S
+    late = await refused(bench.rules.copy(S, copy.model_copy(update={"expected_version": 7}), "zheng"))
+    assert late.status == 409
+    assert [(one.station, one.version, one.running) for one in await bench.rules.progress()] == [
+        (S, 1, None),
+        (OTHER, 1, None),
+    ]
+
+
+async def test_the_end_of_a_pin_moves_and_that_of_a_guests_code_does_not(bench: Bench) -> None:
+    pin = await bench.rules.pin(S, NewPin(name="李师傅", not_after=NOW + HOUR, reason="保洁"), "zheng")
+    moved = await bench.rules.until(S, pin.code.id, CodeUntil(not_after=NOW + 3 * HOUR, reason="延期"), "zheng")
+    assert moved.not_after == NOW + 3 * HOUR
+    assert (await bench.document()).pins[0].not_after == NOW + 3 * HOUR
+    past = CodeUntil(not_after=NOW - HOUR, reason="过去")
+    assert (await refused(bench.rules.until(S, pin.code.id, past, "zheng"))).kind == "in-the-past"
+    guest = await bench.rules.guest(S, GUEST, "liu")
+    later = CodeUntil(not_after=NOW + 90 * HOUR, reason="延期")
+    assert (await refused(bench.rules.until(S, guest.code.id, later, "zheng"))).kind == "guest-code"
+    assert (await refused(bench.rules.until(OTHER, pin.code.id, later, "zheng"))).kind == "no-such-code"
