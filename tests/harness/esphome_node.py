@@ -13,7 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.harness.peers import ENVIRONMENTS, LOCKS, one_at_a_time, peer_python
+from tests.harness.peers import BEHIND, ENVIRONMENTS, LOCKS, one_at_a_time, peer_python
 
 NODE = "yizhan-door"
 KEY = "eWl6aGFuIGRvb3Igbm9kZSBvZiB0aGUgdGVzdHMhIS4="
@@ -53,7 +53,7 @@ def _make(builds: Path, program: Path) -> None:
     esphome = [str(peer_python("esphome")), "-m", "esphome"]
     env = {**os.environ, "HOME": str(work)}
     generate = [*esphome, "compile", "--only-generate", str(work / "node.yaml")]
-    subprocess.run(generate, check=True, timeout=GENERATE_S_MAX, env=env, capture_output=True)
+    subprocess.run([*BEHIND, *generate], check=True, timeout=GENERATE_S_MAX, env=env, capture_output=True)
     sources = work / ".esphome" / "build" / NODE
     flags = ["-w", "-O0", f"-I{NOISE}", "-DUSE_HOST", "-DESPHOME_LOG_LEVEL=ESPHOME_LOG_LEVEL_WARN"]
     cxx = ["g++", "-std=gnu++20", "-fno-exceptions", "-DHAVE_INLINE_ASM=1", "-DHAVE_WEAK_SYMBOLS=1", "-Isrc", *flags]
@@ -64,7 +64,7 @@ def _make(builds: Path, program: Path) -> None:
         for done in [
             pool.submit(
                 subprocess.run,
-                [*job, "-o", str(out)],
+                [*BEHIND, *job, "-o", str(out)],
                 check=True,
                 timeout=COMPILE_S_MAX,
                 cwd=sources,
