@@ -52,7 +52,7 @@ CHECKS = (
     Check("web lint", "npm", ("run", "lint")),
     Check("web types", "npm", ("run", "typecheck")),
     Check("web", "vitest", ("test",)),
-    Check("unit", "pytest", ("tests/unit", "-n", "2", "--dist", "loadfile")),
+    Check("unit", "pytest", ("tests/unit", "-n", "2", "--dist", "worksteal")),
     Check("contract", "pytest", ("tests/contract", "-n", "6", "--dist", "worksteal")),
     Check("fuzz", "pytest", ("tests/fuzz", "-n", "2"), quick=False),
     Check("integration", "pytest", ("tests/integration",), quick=False),
