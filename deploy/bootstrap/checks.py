@@ -55,7 +55,7 @@ CHECKS = (
     Check("unit", "pytest", ("tests/unit", "-n", "2", "--dist", "worksteal")),
     Check("contract", "pytest", ("tests/contract", "-n", "6", "--dist", "worksteal")),
     Check("fuzz", "pytest", ("tests/fuzz", "-n", "2"), quick=False),
-    Check("integration", "pytest", ("tests/integration",), quick=False),
+    Check("integration", "pytest", ("tests/integration", "-n", "2", "--dist", "loadfile"), quick=False),
     Check("faults", "pytest", ("tests/faults",), quick=False),
     Check("browser", "pytest", ("tests/browser",)),
 )
